@@ -40,6 +40,7 @@
 #include "core/relay/check.h"
 #include "core/relay/confinement.h"
 #include "core/relay/first_files.h"
+#include "core/relay/logs.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
 #include "core/relay/reload.h"
@@ -58,7 +59,6 @@
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
 enum {
-	LOG_CAPACITY = 1 << 21,
 	DRAIN_LOOK_MS = 20,
 	DRAIN_HANGS_S = 20, /* after the drain's time; shards give up before */
 	STATUS_MS = 2000,
@@ -79,8 +79,7 @@ struct thread {
 struct process {
 	struct relay relay;
 	struct agents agents;
-	struct log **logs; /* one per shard, and the process's own behind them */
-	struct log_writer *writer;
+	struct logs logs;
 	struct thread *threads;
 	struct recovery recovery;
 	pthread_mutex_t lock;
@@ -95,14 +94,9 @@ struct process {
 	bool owes_ready;         /* the service manager was behind, and does not know it yet */
 };
 
-/* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
- * suppression list, whom commands ask, who keeps the trace, who reports about TLS, who keeps sign-ins, who posts events
- * and who watches for incidents. */
-enum { OWN_LOGS = 10 };
-
 static struct log *own_log(struct process *p)
 {
-	return p->logs[p->relay.shard_count];
+	return p->logs.list[p->relay.shard_count];
 }
 
 /* ---- shards ------------------------------------------------------------------------------------------------- */
@@ -336,36 +330,28 @@ static int make_shards(struct process *p, struct config *config)
 
 	if (r < 0)
 		return r;
-	p->logs = calloc(config->shards + OWN_LOGS, sizeof(struct log *));
 	p->threads = calloc(config->shards, sizeof(*p->threads));
-	if (!p->logs || !p->threads)
+	if (!p->threads || logs_make(&p->logs, config) < 0)
 		return -ENOMEM;
-	for (i = 0; i < config->shards + OWN_LOGS; i++) {
-		p->logs[i] = log_new(i < config->shards ? (int)i : -1, LOG_CAPACITY);
-		if (!p->logs[i])
-			return -ENOMEM;
-	}
 	for (i = 0; i < config->shards; i++) {
-		p->threads[i].worker = worker_new(&p->relay, i, p->logs[i]);
+		p->threads[i].worker = worker_new(&p->relay, i, p->logs.list[i]);
 		if (!p->threads[i].worker)
 			return -ENOMEM;
 		p->relay.shards[i] = &p->threads[i].worker->shard;
 		p->threads[i].process = p;
 	}
 	p->agents = (struct agents){.relay = &p->relay,
-				    .log = p->logs[config->shards + 1],
-				    .device_log = p->logs[config->shards + 2],
-				    .suppression_log = p->logs[config->shards + 3],
-				    .trace_log = p->logs[config->shards + 5],
-				    .tls_report_log = p->logs[config->shards + 6],
-				    .sign_in_log = p->logs[config->shards + 7],
-				    .webhook_log = p->logs[config->shards + 8],
+				    .log = p->logs.list[config->shards + 1],
+				    .device_log = p->logs.list[config->shards + 2],
+				    .suppression_log = p->logs.list[config->shards + 3],
+				    .trace_log = p->logs.list[config->shards + 5],
+				    .tls_report_log = p->logs.list[config->shards + 6],
+				    .sign_in_log = p->logs.list[config->shards + 7],
+				    .webhook_log = p->logs.list[config->shards + 8],
+				    .writer = p->logs.writer,
+				    .kept = p->logs.kept,
 				    .incidents_wanted = control_wanted(config)};
-	p->writer = log_writer_start_with(
-		STDERR_FILENO, config->log_journal && journal_is_stream(STDERR_FILENO) ? JOURNAL_SOCKET : NULL, p->logs,
-		config->shards + OWN_LOGS);
-	p->agents.writer = p->writer;
-	return p->writer ? 0 : -ENOMEM;
+	return 0;
 }
 
 /* ---- reload ----------------------------------------------------------------------------------------------------- */
@@ -554,7 +540,7 @@ static _Noreturn void end_by_force(struct process *p)
 	log_begin_at(&e, own_log(p), LOG_LEVEL_ERROR, "shard_failed");
 	log_text(&e, "error", "it does not end; the process does");
 	log_end(&e);
-	log_writer_stop(p->writer);
+	log_writer_stop(p->logs.writer);
 	_exit(EXIT_SOFTWARE);
 }
 
@@ -565,8 +551,8 @@ static int start_control(struct process *p, char *problem, size_t size)
 
 	if (!control_wanted(config))
 		return 0;
-	p->control = control_start(&p->relay, p->logs[config->shards + 4], p->logs[config->shards + 9], &page_more,
-				   problem, size);
+	p->control = control_start(&p->relay, p->logs.list[config->shards + 4], p->logs.list[config->shards + 9],
+				   &page_more, problem, size);
 	return p->control ? 0 : -EADDRNOTAVAIL;
 }
 
@@ -640,7 +626,7 @@ static int run(struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 	/* Limits while we may raise them. */
 	if (check_limits(config, problem, sizeof(problem)) < 0 ||
-	    confinement_begin(config, problem, sizeof(problem)) < 0) {
+	    confinement_begin(config, &p->logs, problem, sizeof(problem)) < 0) {
 		fprintf(stderr, "postrider: %s\n", problem);
 		return EXIT_UNAVAILABLE;
 	}
@@ -665,6 +651,7 @@ static int run(struct config *config)
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
 		why = agents_start(&p->agents, config);
+		logs_take_over(&p->logs, own_log(p));
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}
@@ -677,11 +664,9 @@ static int run(struct config *config)
 		log_begin_at(&e, own_log(p), LOG_LEVEL_NOTICE, "stopped");
 		log_end(&e);
 	}
-	log_writer_stop(p->writer);
+	log_writer_stop(p->logs.writer);
 	agents_stop_takers(&p->agents);
-	for (i = 0; i < config->shards + OWN_LOGS; i++)
-		log_free(p->logs[i]);
-	free(p->logs);
+	logs_free(&p->logs);
 	free(p->threads);
 	certificates_deinit(&p->certificates);
 	relay_deinit(&p->relay);

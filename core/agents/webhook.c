@@ -27,7 +27,6 @@
 #include "core/events/webhook.h"
 
 enum {
-	RING = 1 << 20,
 	PIECE = 1 << 17,
 	LOOK_MS = 50,
 	SAVE_S = 5,            /* what is done is on disk after so long where nothing more is sent */
@@ -37,7 +36,7 @@ enum {
 	TOLD_S = 3600,
 	ALONE_MOST = 3,  /* an event that is too large by itself is not sent more often */
 	LEFT_OUT_S = 10, /* between two events that say so */
-	PIECES_MOST = 2 * RING / PIECE,
+	PIECES_MOST = 2 * WEBHOOK_RING / PIECE,
 	HOST_SIZE = 256,
 };
 #define GONE_S (UINT64_C(86400) * 365 * 10)
@@ -58,6 +57,7 @@ struct kinds {
 struct webhook {
 	struct agent_thread thread;
 	struct line_ring *ring;
+	bool own_ring;
 	pthread_mutex_t lock;  /* of the next two */
 	struct settings *next; /* owned; to be taken */
 	struct kinds *kinds;   /* owned */
@@ -75,7 +75,7 @@ struct webhook {
 	uint64_t first, last;
 	unsigned limit; /* events of a batch, where the receiver found one too large */
 	unsigned alone; /* how often it found one event too large */
-	uint64_t refused_seen, came_ns, retry_ns, told_ns, failed_ns, save_ns;
+	uint64_t came_ns, retry_ns, told_ns, failed_ns, save_ns;
 	uint64_t failures;              /* in a row */
 	uint64_t left_out, left_out_ns; /* not told yet, and not before */
 	char left_out_why[160];
@@ -267,37 +267,78 @@ static void tell_left_out(struct webhook *w)
 	w->left_out_ns = now_ns + LEFT_OUT_S * CLOCK_NS_PER_S;
 }
 
-static void keep(struct webhook *w, size_t length)
+static uint64_t count_lines(const char *lines, size_t length)
 {
 	uint64_t count = 0;
+
+	for (const char *at = lines; (at = memchr(at, '\n', length - (size_t)(at - lines))); at++)
+		count++;
+	return count;
+}
+
+static void keep(struct webhook *w, const char *lines, size_t length)
+{
+	uint64_t count = count_lines(lines, length);
 	int r = -ENOSPC;
 
-	for (const char *at = w->piece; (at = memchr(at, '\n', length - (size_t)(at - w->piece))); at++)
-		count++;
 	if (w->came_ns == 0)
 		w->came_ns = clock_monotonic_ns();
 	if (disk_has_room(w->journal.directory))
-		r = webhook_journal_add(&w->journal, w->piece, length, count);
+		r = webhook_journal_add(&w->journal, lines, length, count);
 	else
 		webhook_journal_skip(&w->journal, count);
 	if (r < 0)
 		left_out(w, count, r == -ENOSPC ? DISK_NEARLY_FULL : strerror(-r));
 }
 
+/* What found no room in a ring. */
+static void count_refused(struct webhook *w, struct line_ring *ring)
+{
+	uint64_t refused = line_ring_refused(ring), more = refused - line_ring_told(ring);
+
+	if (more == 0)
+		return;
+	webhook_journal_skip(&w->journal, more);
+	left_out(w, more, "they came faster than they could be written");
+	line_ring_drop(ring, 0, w->journal.next);
+	line_ring_tell(ring, refused);
+}
+
 static void collect(struct webhook *w)
 {
-	uint64_t refused;
 	size_t length;
 
-	/* As much as was there; a log that is faster than this disk does not keep it from all else. */
-	for (unsigned i = 0; i < PIECES_MOST && (length = line_ring_take(w->ring, w->piece, sizeof(w->piece))) > 0; i++)
-		keep(w, length);
-	refused = line_ring_refused(w->ring);
-	webhook_journal_skip(&w->journal, refused - w->refused_seen);
-	left_out(w, refused - w->refused_seen, "they came faster than they could be written");
-	w->refused_seen = refused;
+	/* As much as was there; a log that is faster than this disk does not keep it from all else. A line leaves the
+	 * ring when the kernel has it, so it is not lost when this process is killed. */
+	for (unsigned i = 0; i < PIECES_MOST && (length = line_ring_look(w->ring, w->piece, sizeof(w->piece))) > 0;
+	     i++) {
+		keep(w, w->piece, length);
+		line_ring_drop(w->ring, length, w->journal.next);
+	}
+	count_refused(w, w->ring);
 	left_out(w, webhook_journal_bound(&w->journal, w->settings->size_max), "events.webhook.size_max was reached");
 	tell_left_out(w);
+}
+
+/* What waited for the thread when a process was killed: behind the lines that it had kept, which its mark tells. */
+static void take_before(struct webhook *w, struct line_ring *ring)
+{
+	uint64_t there;
+	size_t length;
+
+	webhook_journal_at(&w->journal, line_ring_mark(ring));
+	there = w->journal.next - line_ring_mark(ring);
+	while ((length = line_ring_look(ring, w->piece, sizeof(w->piece))) > 0) {
+		const char *at = w->piece, *end = w->piece + length;
+		/* No more than one piece was kept and not dropped; of another journal nothing is known. */
+		there = there > count_lines(w->piece, length) ? 0 : there;
+		for (; there > 0 && at < end; there--)
+			at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+		if (at < end)
+			keep(w, at, (size_t)(end - at));
+		line_ring_drop(ring, length, w->journal.next - there);
+	}
+	count_refused(w, ring);
 }
 
 static void save(struct webhook *w)
@@ -550,7 +591,8 @@ static void free_all(struct webhook *w)
 {
 	fetcher_free(w->fetcher);
 	webhook_journal_close(&w->journal);
-	line_ring_free(w->ring);
+	if (w->own_ring)
+		line_ring_free(w->ring);
 	free(w->body);
 	free_settings(w->settings);
 	free_settings(w->next);
@@ -571,12 +613,23 @@ static bool open_journal(struct webhook *w, const char *directory)
 			w->log, directory,
 			"its state is no file of this version, or cut off, and was set aside: events may be "
 			"sent again under another id");
-	if (r == 0 && webhook_journal_waiting(&w->journal) > 0)
-		w->came_ns = 1;
 	return r == 0;
 }
 
-struct webhook *webhook_start(const char *directory, const struct webhook_settings *settings, struct log *log)
+/* What was said before comes before what is said now. */
+static void begin(struct webhook *w, const struct webhook_memory *memory)
+{
+	for (unsigned i = 0; i < memory->before_count; i++) {
+		if (memory->before[i])
+			take_before(w, memory->before[i]);
+	}
+	line_ring_drop(w->ring, 0, w->journal.next);
+	if (webhook_journal_waiting(&w->journal) > 0)
+		w->came_ns = 1;
+}
+
+struct webhook *webhook_start(const char *directory, const struct webhook_settings *settings,
+			      const struct webhook_memory *memory, struct log *log)
 {
 	struct webhook *w = fetch_global_init() == 0 ? calloc(1, sizeof(*w)) : NULL;
 
@@ -586,13 +639,16 @@ struct webhook *webhook_start(const char *directory, const struct webhook_settin
 	w->log = log;
 	w->journal.fd = -1;
 	w->limit = WEBHOOK_BATCH_MAX;
-	w->ring = line_ring_new(RING);
+	w->own_ring = !memory->ring;
+	w->ring = w->own_ring ? line_ring_new(WEBHOOK_RING) : memory->ring;
 	w->fetcher = fetcher_new();
 	w->settings = settings_of(settings);
 	w->kinds = kinds_of(settings);
-	if (w->ring && w->fetcher && w->settings && w->kinds && open_journal(w, directory) &&
-	    agent_thread_start(&w->thread, "webhook", 1, run) == 0)
-		return w;
+	if (w->ring && w->fetcher && w->settings && w->kinds && open_journal(w, directory)) {
+		begin(w, memory);
+		if (agent_thread_start(&w->thread, "webhook", 1, run) == 0)
+			return w;
+	}
 	free_all(w);
 	return NULL;
 }

@@ -16,10 +16,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct line_ring;
 struct log;
 struct webhook;
 
-enum { WEBHOOK_KINDS_MAX = 64, WEBHOOK_BATCH_MAX = 1000, WEBHOOK_ID_SIZE = 80, WEBHOOK_BODY_MAX = 512 << 10 };
+enum {
+	WEBHOOK_KINDS_MAX = 64,
+	WEBHOOK_BATCH_MAX = 1000,
+	WEBHOOK_ID_SIZE = 80,
+	WEBHOOK_BODY_MAX = 512 << 10,
+	WEBHOOK_RING = 1 << 20
+};
 
 struct webhook_settings {
 	const char *url;                 /* NULL: nothing is taken or posted; what waits stays */
@@ -38,9 +45,17 @@ struct webhook_counts {
 	_Atomic(uint64_t) oldest_wall_ns; /* when the first of those that wait happened; 0: none waits */
 };
 
+/* Where lines wait for the thread. */
+struct webhook_memory {
+	struct line_ring *ring; /* of WEBHOOK_RING octets, for as long as the process runs; NULL: it has its own */
+	struct line_ring *const *before; /* what processes before have left in theirs is kept first; one may be NULL */
+	unsigned before_count;
+};
+
 /* `directory`: of the journal; it is made. NULL: no memory, no thread, or the directory cannot be had, which was an
  * event. */
-struct webhook *webhook_start(const char *directory, const struct webhook_settings *settings, struct log *log);
+struct webhook *webhook_start(const char *directory, const struct webhook_settings *settings,
+			      const struct webhook_memory *memory, struct log *log);
 /* False: no memory, and nothing has changed. */
 bool webhook_follow(struct webhook *webhook, const struct webhook_settings *settings);
 /* What was taken is on disk then, and sent when it is started again. NULL is allowed. */

@@ -347,6 +347,16 @@ void webhook_journal_skip(struct webhook_journal *journal, uint64_t count)
 	journal->next += count;
 }
 
+void webhook_journal_at(struct webhook_journal *journal, uint64_t number)
+{
+	if (journal->next >= number)
+		return;
+	/* Of a journal that is gone nothing is known, and so nothing is missing. */
+	if (journal->done == 0 && journal->file_count == 0)
+		journal->done = number - 1;
+	webhook_journal_skip(journal, number - journal->next);
+}
+
 uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_max)
 {
 	uint64_t octets = 0, left_out = 0;

@@ -57,6 +57,8 @@ void webhook_journal_close(struct webhook_journal *journal);
 int webhook_journal_add(struct webhook_journal *journal, const char *lines, size_t length, uint64_t count);
 /* So many were left out before the next one. */
 void webhook_journal_skip(struct webhook_journal *journal, uint64_t count);
+/* The next one has this number, where it is known that so many were there: what is missing up to it was left out. */
+void webhook_journal_at(struct webhook_journal *journal, uint64_t number);
 /* Takes away the oldest while there is more than that. Returns how many events that were. */
 uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_max);
 

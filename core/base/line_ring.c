@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,23 +21,38 @@ struct line_ring {
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) head;
 	_Atomic(uint64_t) refused;
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) tail;
+	_Atomic(uint64_t) mark, told;
 	_Alignas(CACHE_LINE) size_t size;
 	char data[];
 };
 
-struct line_ring *line_ring_new(size_t size)
+/* lines_kept.c has a word in its files that changes with this. */
+static_assert(offsetof(struct line_ring, size) == 2 * CACHE_LINE, "as files of other processes have it");
+
+size_t line_ring_footprint(size_t size)
 {
-	struct line_ring *ring;
+	return (sizeof(struct line_ring) + size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+struct line_ring *line_ring_make(void *memory, size_t size)
+{
+	struct line_ring *ring = memory;
 
 	assert(size >= LOG_EVENT_MAX && (size & (size - 1)) == 0);
-	ring = aligned_alloc(CACHE_LINE, (sizeof(*ring) + size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-	if (!ring)
-		return NULL;
 	atomic_init(&ring->head, 0);
 	atomic_init(&ring->tail, 0);
 	atomic_init(&ring->refused, 0);
+	atomic_init(&ring->mark, 0);
+	atomic_init(&ring->told, 0);
 	ring->size = size;
 	return ring;
+}
+
+struct line_ring *line_ring_new(size_t size)
+{
+	void *memory = aligned_alloc(CACHE_LINE, line_ring_footprint(size));
+
+	return memory ? line_ring_make(memory, size) : NULL;
 }
 
 void line_ring_free(struct line_ring *ring)
@@ -65,7 +81,7 @@ uint64_t line_ring_refused(const struct line_ring *ring)
 	return atomic_load_explicit(&ring->refused, memory_order_relaxed);
 }
 
-size_t line_ring_take(struct line_ring *ring, char *out, size_t size)
+size_t line_ring_look(const struct line_ring *ring, char *out, size_t size)
 {
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
@@ -79,9 +95,62 @@ size_t line_ring_take(struct line_ring *ring, char *out, size_t size)
 	memcpy(out + first, ring->data, length - first);
 	end = memrchr(out, '\n', length);
 	assert(end);
-	length = (size_t)(end + 1 - out);
+	return (size_t)(end + 1 - out);
+}
+
+void line_ring_drop(struct line_ring *ring, size_t length, uint64_t mark)
+{
+	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+
+	/* Killed in between: some come twice, and none is passed over. */
+	atomic_store_explicit(&ring->mark, mark, memory_order_release);
 	atomic_store_explicit(&ring->tail, tail + length, memory_order_release);
+}
+
+size_t line_ring_take(struct line_ring *ring, char *out, size_t size)
+{
+	size_t length = line_ring_look(ring, out, size);
+
+	line_ring_drop(ring, length, 0);
 	return length;
+}
+
+uint64_t line_ring_mark(const struct line_ring *ring)
+{
+	return atomic_load_explicit(&ring->mark, memory_order_relaxed);
+}
+
+uint64_t line_ring_told(const struct line_ring *ring)
+{
+	return atomic_load_explicit(&ring->told, memory_order_relaxed);
+}
+
+void line_ring_tell(struct line_ring *ring, uint64_t refused)
+{
+	atomic_store_explicit(&ring->told, refused, memory_order_relaxed);
+}
+
+bool line_ring_is_empty(const struct line_ring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
+	       atomic_load_explicit(&ring->tail, memory_order_relaxed);
+}
+
+bool line_ring_is_sound(const struct line_ring *ring, size_t size)
+{
+	uint64_t at = atomic_load_explicit(&ring->tail, memory_order_acquire), line = at;
+	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+
+	if (ring->size != size || head < at || head - at > size)
+		return false;
+	for (; at < head; at++) {
+		char c = ring->data[at & (size - 1)];
+		if ((at == line && c != '{') || c == '\0' || at - line >= LOG_EVENT_MAX)
+			return false;
+		if (c == '\n')
+			line = at + 1;
+	}
+	return line == head;
 }
 
 struct span line_event(const char *line, size_t length)

@@ -158,34 +158,55 @@ static void log_stamp(char out[LOG_STAMP_SIZE], uint64_t second)
 	*out = '\0';
 }
 
-struct log *log_new(int shard, size_t capacity)
+static void log_init(struct log *log, char *buffer, int shard, size_t capacity)
 {
 	assert(capacity >= 4 * LOG_EVENT_MAX);
 	assert((capacity & (capacity - 1)) == 0);
 
-	struct log *log = aligned_alloc(LOG_CACHE_LINE, sizeof(*log));
-	if (log == NULL)
-		return NULL;
 	memset(log, 0, sizeof(*log));
-	log->buffer = malloc(capacity + LOG_EVENT_MAX);
-	if (log->buffer == NULL) {
-		free(log);
-		return NULL;
-	}
+	log->buffer = buffer;
 	atomic_init(&log->head, 0);
 	atomic_init(&log->tail, 0);
+	atomic_init(&log->shown, 0);
 	log->capacity = capacity;
 	log->second = UINT64_MAX;
 
 	char *out = log_put(log->shard, ",\"shard\":", strlen(",\"shard\":"));
 	out = log_put_signed(out, shard);
 	log->shard_length = (uint8_t)(out - log->shard);
+}
+
+struct log *log_new(int shard, size_t capacity)
+{
+	struct log *log = aligned_alloc(LOG_CACHE_LINE, sizeof(*log));
+	char *buffer = malloc(capacity + LOG_EVENT_MAX);
+
+	if (log == NULL || buffer == NULL) {
+		free(log);
+		free(buffer);
+		return NULL;
+	}
+	log_init(log, buffer, shard, capacity);
+	return log;
+}
+
+size_t log_footprint(size_t capacity)
+{
+	return sizeof(struct log) + capacity + LOG_EVENT_MAX;
+}
+
+struct log *log_make(void *memory, int shard, size_t capacity)
+{
+	struct log *log = memory;
+
+	log_init(log, (char *)(log + 1), shard, capacity);
+	log->kept = true;
 	return log;
 }
 
 void log_free(struct log *log)
 {
-	if (log == NULL)
+	if (log == NULL || log->kept)
 		return;
 	assert(!log->open);
 	free(log->buffer);

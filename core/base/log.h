@@ -47,6 +47,9 @@ struct log_event {
 /* `capacity`: octets, power of two. `shard`: -1 for the process itself. NULL without memory. */
 struct log *log_new(int shard, size_t capacity);
 void log_free(struct log *log);
+/* In memory that somebody else has, and frees: so many octets, which stand at the beginning of a cache line. */
+size_t log_footprint(size_t capacity);
+struct log *log_make(void *memory, int shard, size_t capacity);
 
 /* Of level info. */
 void log_begin(struct log_event *e, struct log *log, const char *event);
@@ -74,11 +77,17 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count);
 struct log_writer *log_writer_start_with(int fd, const char *journal, struct log **logs, unsigned count);
 void log_writer_stop(struct log_writer *writer);
 /* Who looks at lines besides: one of each. */
-enum log_tap { LOG_TAP_TRACE, LOG_TAP_RECENT, LOG_TAP_WEBHOOK, LOG_TAP_INCIDENTS, LOG_TAP_NEWEST, LOG_TAPS };
+enum log_tap { LOG_TAP_TRACE, LOG_TAP_RECENT, LOG_TAP_INCIDENTS, LOG_TAP_NEWEST, LOG_TAP_WEBHOOK, LOG_TAPS };
 /* From now on `tap` sees all lines, whole ones, on the writer's thread before they are moved; it must not wait. NULL:
  * nobody any more, also not in this moment. */
 typedef void log_tap_fn(void *context, const char *lines, size_t length);
 void log_writer_tap(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context);
+/* What a process that was killed has left in its logs (lines_kept.h) goes on its way: what taps have not seen to them,
+ * and what was not moved yet behind it, before all else. They stay until log_writer_adopt(writer, NULL, 0) has
+ * returned, or the stop. */
+void log_writer_adopt(struct log_writer *writer, struct log *const *logs, unsigned count);
+/* Nothing of it waits to be moved. */
+bool log_is_moved(const struct log *log);
 /* Moves what is there into `fd` now, on the caller's thread (before threads run, in simulation). */
 void log_drain(struct log *log, int fd);
 

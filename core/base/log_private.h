@@ -9,7 +9,9 @@
 #ifndef POSTRIDER_BASE_LOG_PRIVATE_H
 #define POSTRIDER_BASE_LOG_PRIVATE_H
 
+#include <assert.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "core/base/log.h"
 
@@ -29,10 +31,17 @@ struct log {
 
 	/* The consumer's. */
 	_Alignas(LOG_CACHE_LINE) _Atomic(uint64_t) tail; /* moved out up to here */
+	_Atomic(uint64_t) shown;                         /* taps have seen it up to here; a line's end */
 
 	/* Constant. */
 	_Alignas(LOG_CACHE_LINE) uint64_t capacity;
-	char *buffer; /* owned; capacity + LOG_EVENT_MAX */
+	char *buffer; /* capacity + LOG_EVENT_MAX */
+	bool kept;    /* it lies, with its buffer, in memory of somebody else; else both are owned */
 };
+
+/* lines_kept.c has a word in its files that changes with this. */
+static_assert(offsetof(struct log, head) == 0 && offsetof(struct log, tail) == 2 * LOG_CACHE_LINE &&
+		      offsetof(struct log, capacity) == 3 * LOG_CACHE_LINE,
+	      "as files of other processes have it");
 
 #endif

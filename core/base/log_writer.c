@@ -68,6 +68,9 @@ struct log_writer {
 	pthread_mutex_t lock; /* guards stopping */
 	pthread_cond_t wake;
 	bool stopping;
+	struct log *const *adopted; /* guarded by adopt_lock, held while they are moved */
+	unsigned adopted_count;
+	pthread_mutex_t adopt_lock;
 };
 
 static enum log_sink log_sink_of(int fd)
@@ -171,6 +174,11 @@ static bool log_waiting(const struct log *log)
 	return log_head(log) != atomic_load_explicit(&log->tail, memory_order_relaxed);
 }
 
+bool log_is_moved(const struct log *log)
+{
+	return !log_waiting(log);
+}
+
 static void log_discard(struct log *log, uint64_t head)
 {
 	log_consume(log, head - atomic_load_explicit(&log->tail, memory_order_relaxed));
@@ -185,14 +193,16 @@ void log_drain(struct log *log, int fd)
 }
 
 /*
- * Shows the taps what is about to be moved, in whole lines. One that goes over the ring's end is whole in the slack
+ * Shows the taps what is about to be moved, in whole lines, and notes that they have seen it: what is left behind when
+ * the process is killed is not shown again by the next. A line that goes over the ring's end is whole in the slack
  * behind it: the producer writes there again only when it comes to the ring's end once more, and that it cannot while
  * the line's beginning is unread.
  */
-static void log_show(struct log_writer *writer, const struct log *log, uint64_t head)
+static void log_show(struct log_writer *writer, struct log *log, uint64_t head)
 {
 	uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
-	uint64_t at = tail & (log->capacity - 1), length = head - tail;
+	uint64_t shown = atomic_load_explicit(&log->shown, memory_order_relaxed), from = shown > tail ? shown : tail;
+	uint64_t at = from & (log->capacity - 1), length = head - from;
 
 	uint64_t first = length;
 	if (at + length > log->capacity) {
@@ -209,6 +219,7 @@ static void log_show(struct log_writer *writer, const struct log *log, uint64_t 
 			writer->taps[i].fn(writer->taps[i].context, log->buffer + ((at + first) & (log->capacity - 1)),
 					   (size_t)(length - first));
 	}
+	atomic_store_explicit(&log->shown, head, memory_order_release);
 	pthread_mutex_unlock(&writer->tap_lock);
 }
 
@@ -262,6 +273,30 @@ static void log_move_to_journal(struct log_writer *writer, struct log *log, uint
 	}
 }
 
+/* What each of them holds. True: there was something. */
+static bool log_writer_round(struct log_writer *writer, struct log *const *logs, unsigned count, bool *dead)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct log *log = logs[i];
+		if (!log_waiting(log))
+			continue;
+		busy = true;
+		uint64_t head = log_head(log);
+		log_show(writer, log, head);
+		if (writer->journal) {
+			log_move_to_journal(writer, log, head);
+			continue;
+		}
+		if (!*dead && !log_move(log, head, writer->fd, writer->sink, writer))
+			*dead = true;
+		if (*dead)
+			log_discard(log, head);
+	}
+	return busy;
+}
+
 static void *log_writer_run(void *context)
 {
 	struct log_writer *writer = context;
@@ -270,25 +305,11 @@ static void *log_writer_run(void *context)
 
 	/* One more round after the stop takes what was written before it. */
 	while (!stopping) {
-		bool busy = false;
-
 		stopping = log_writer_pause(writer, period_ms);
-		for (unsigned i = 0; i < writer->count; i++) {
-			struct log *log = writer->logs[i];
-			if (!log_waiting(log))
-				continue;
-			busy = true;
-			uint64_t head = log_head(log);
-			log_show(writer, log, head);
-			if (writer->journal) {
-				log_move_to_journal(writer, log, head);
-				continue;
-			}
-			if (!dead && !log_move(log, head, writer->fd, writer->sink, writer))
-				dead = true;
-			if (dead)
-				log_discard(log, head);
-		}
+		pthread_mutex_lock(&writer->adopt_lock);
+		bool busy = log_writer_round(writer, writer->adopted, writer->adopted_count, &dead);
+		pthread_mutex_unlock(&writer->adopt_lock);
+		busy |= log_writer_round(writer, writer->logs, writer->count, &dead);
 		period_ms = busy ? LOG_PERIOD_BUSY_MS : LOG_PERIOD_IDLE_MS;
 	}
 	return NULL;
@@ -313,6 +334,7 @@ static void log_writer_free(struct log_writer *writer)
 	pthread_cond_destroy(&writer->wake);
 	pthread_mutex_destroy(&writer->lock);
 	pthread_mutex_destroy(&writer->tap_lock);
+	pthread_mutex_destroy(&writer->adopt_lock);
 	if (writer->journal)
 		journal_deinit(writer->journal);
 	free(writer->journal);
@@ -359,6 +381,7 @@ struct log_writer *log_writer_start_with(int fd, const char *journal, struct log
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_mutex_init(&writer->tap_lock, NULL);
+	pthread_mutex_init(&writer->adopt_lock, NULL);
 	pthread_cond_init(&writer->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	if (log_writer_launch(writer) != 0) {
@@ -379,6 +402,14 @@ void log_writer_tap(struct log_writer *writer, enum log_tap which, log_tap_fn *t
 	writer->taps[which].fn = tap;
 	writer->taps[which].context = context;
 	pthread_mutex_unlock(&writer->tap_lock);
+}
+
+void log_writer_adopt(struct log_writer *writer, struct log *const *logs, unsigned count)
+{
+	pthread_mutex_lock(&writer->adopt_lock);
+	writer->adopted = logs;
+	writer->adopted_count = count;
+	pthread_mutex_unlock(&writer->adopt_lock);
 }
 
 void log_writer_stop(struct log_writer *writer)

@@ -183,3 +183,23 @@ void event_stats(struct log *log, const struct event_stats *s)
 	log_number(&e, "buffer_shortages", s->buffer_shortages);
 	log_end(&e);
 }
+
+void event_events_unkept(struct log *log, const char *problem)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "events_unkept");
+	log_text(&e, "problem", problem);
+	log_end(&e);
+}
+
+void event_events_taken_over(struct log *log, uint64_t lines, uint64_t unsound)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "events_taken_over");
+	log_number(&e, "events", lines);
+	if (unsound > 0)
+		log_number(&e, "unreadable", unsound);
+	log_end(&e);
+}

@@ -68,4 +68,8 @@ struct event_stats {
 };
 void event_stats(struct log *log, const struct event_stats *s);
 
+/* Of memory for events that outlives the process (core/base/lines_kept.h). */
+void event_events_unkept(struct log *log, const char *problem);
+void event_events_taken_over(struct log *log, uint64_t lines, uint64_t unsound);
+
 #endif

@@ -20,6 +20,7 @@
 #include "core/agents/webhook.h"
 #include "core/base/clock.h"
 #include "core/base/line_ring.h"
+#include "core/base/lines_kept.h"
 #include "core/base/log.h"
 #include "core/config/config.h"
 #include "core/config/device_table.h"
@@ -280,6 +281,7 @@ static bool follow_webhook(struct agents *agents, const struct config *config)
 		.size_max = config->events.webhook.size_max,
 	};
 	struct webhook *webhook = atomic_load(&agents->relay->webhook);
+	struct webhook_memory memory = {.ring = NULL};
 	char path[PATH_MAX];
 
 	if (webhook)
@@ -288,7 +290,11 @@ static bool follow_webhook(struct agents *agents, const struct config *config)
 		return true;
 	if (snprintf(path, sizeof(path), "%s/webhook", config->spool.directory) >= (int)sizeof(path))
 		return false;
-	webhook = webhook_start(path, &settings, agents->webhook_log);
+	if (agents->kept) {
+		memory.ring = lines_kept_ring(agents->kept);
+		memory.before = lines_kept_rings_before(agents->kept, &memory.before_count);
+	}
+	webhook = webhook_start(path, &settings, &memory, agents->webhook_log);
 	if (!webhook)
 		return false;
 	atomic_store(&agents->relay->webhook, webhook);

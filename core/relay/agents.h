@@ -16,6 +16,7 @@
 struct config;
 struct dns;
 struct keeper;
+struct lines_kept;
 struct log;
 struct log_writer;
 struct relay;
@@ -30,6 +31,7 @@ struct agents {
 	struct log *suppression_log;
 	struct log *trace_log;
 	struct log_writer *writer; /* whose lines the trace is made of */
+	struct lines_kept *kept;   /* memory of events that are posted; NULL: it ends with the process */
 	struct keeper *trace;      /* NULL: none is kept */
 	const struct config *next; /* of agents_prepare() */
 	struct log *tls_report_log;

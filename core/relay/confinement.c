@@ -16,6 +16,7 @@
 #include "core/confine/identity.h"
 #include "core/confine/paths.h"
 #include "core/events/confining.h"
+#include "core/relay/logs.h"
 
 static enum calls_state calls;
 static enum paths_state paths;
@@ -32,7 +33,7 @@ static void sort_beside_trace(const struct config *config)
 	(void)setenv("SQLITE_TMPDIR", directory, 1);
 }
 
-int confinement_begin(const struct config *config, char *problem, size_t size)
+int confinement_begin(const struct config *config, struct logs *logs, char *problem, size_t size)
 {
 	struct ring_problem ring;
 	int told, r = identity_take(config, problem, size);
@@ -45,6 +46,7 @@ int confinement_begin(const struct config *config, char *problem, size_t size)
 		return r;
 	}
 	paths_make(config);
+	logs_keep(logs, config);
 	paths = paths_hold(config);
 	if (paths == PATHS_HELD)
 		sort_beside_trace(config);

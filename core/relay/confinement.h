@@ -15,10 +15,11 @@
 
 struct config;
 struct config_problems;
+struct logs;
 
 /* Before there is a second thread. 0, or -errno with a sentence. What the kernel lacks is no error, but for io_uring,
- * without which there is no relay. */
-int confinement_begin(const struct config *config, char *problem, size_t size);
+ * without which there is no relay. Opens the memory of `logs` in between, as that is no file it keeps the right to. */
+int confinement_begin(const struct config *config, struct logs *logs, char *problem, size_t size);
 /* What it came to. `ring`: the rings are held to their operations. */
 struct event_confined confinement_facts(bool ring);
 void confinement_tell(struct log *log, bool ring);

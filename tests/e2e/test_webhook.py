@@ -161,6 +161,67 @@ def killed_and_back():
         third.terminate()
 
 
+class Load:
+    """Clients that send for as long as somebody takes it; `answered`: ids of what was answered 250."""
+
+    def __init__(self, address, clients=4):
+        self.address, self.answered = address, []
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        with contextlib.suppress(harness.Failure, OSError):
+            with Client(self.address) as client:
+                client.hello()
+                while True:
+                    client.envelope()
+                    self.answered.append(client.data(b'Subject: one\r\n\r\ntext\r\n')[1].split()[-1])
+
+    def wait(self):
+        for thread in self.threads:
+            thread.join(60)
+            check(not thread.is_alive(), 'a client hangs')
+
+
+@case
+def killed_in_the_middle():
+    """A process that is killed while it is busy: all that it has said comes, what it had not written yet as well, and
+    of each message that was answered 250 there is its event. Nothing is left out, so nothing is counted."""
+    with Workspace() as work:
+        lab = Lab(work)
+        configuration = lab.configuration(batch=200)
+        configuration['shards'] = 2
+        relays, answered = [], []
+        for life in range(5):
+            relay = work.relay(configuration, 'life%d' % life)
+            relays.append(relay)
+            load = Load(relay.address)
+            # From one life to the next it is another moment of what the relay does.
+            eventually(lambda: len(load.answered) >= 100 + 37 * life, lambda: 'mail is taken: %s' % relay.tail(), 60)
+            relay.kill()
+            load.wait()
+            answered += load.answered
+        last = work.relay(configuration, 'last')
+        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 0, 'all is sent', 60)
+        last.terminate()
+        relays.append(last)
+        told = [event for relay in relays for event in relay.events('events_taken_over')]
+        equal([event for event in told if 'unreadable' in event], [], 'what was left is read')
+        equal([event for relay in relays for event in relay.events('events_unkept')], [], 'there is memory for it')
+        found = [line_of(event) for event in lab.place.events()]
+        # In its order; a line that was torn as the process died is whole here alone.
+        rest = iter(found)
+        equal([line for line in said(*relays) if line not in rest][:1], [], 'what was written and did not come')
+        accepted = {event['id'] for event in lab.place.events() if event['event'] == 'accepted'}
+        equal([one for one in answered if one not in accepted], [], 'what was answered 250 and never said')
+        equal(sum(batch['left_out'] for batch in lab.place.batches), 0, 'left out')
+        # Where the kill came between two words of who shows them.
+        check(all(found.count(line) <= 2 for line in set(found)), 'some came more than twice')
+        in_order(lab.place)
+        equal(lab.place.problems, [], 'problems')
+
+
 @case
 def of_a_copy():
     """A spool that was copied, as with the image of a machine: what each says since is told apart, and what was being

@@ -373,7 +373,7 @@ static void test_nowhere_to_write(void)
 	struct webhook *webhook;
 
 	CHECK(mkdtemp(gone) != NULL);
-	webhook = webhook_start(gone, &settings, log);
+	webhook = webhook_start(gone, &settings, &(struct webhook_memory){.ring = NULL}, log);
 	CHECK(webhook != NULL);
 	snprintf(path, sizeof(path), "%s/state", gone);
 	(void)unlink(path);
@@ -387,6 +387,61 @@ static void test_nowhere_to_write(void)
 	CHECK(atomic_load(&webhook_counts(webhook)->waiting) == 0);
 	webhook_stop(webhook);
 	log_free(log);
+}
+
+/* What waited in memory when a process was killed: behind what it had written of it, and behind what it had counted. */
+static void test_left_by_a_process(void)
+{
+	static const struct {
+		uint64_t there, mark; /* lines in the journal; number of the ring's first, as it says */
+		unsigned lines, refused;
+		uint64_t next, waiting;
+	} cases[] = {
+		{5, 6, 8, 0, 14, 13}, /* nothing of it was written */
+		{5, 3, 8, 0, 11, 10}, /* three were */
+		{5, 3, 3, 0, 6, 5},   /* all were */
+		{5, 20, 2, 0, 22,
+		 21}, /* some were counted as left out, and not written down; seen when it is their turn */
+		{5, 6, 2, 4, 12, 7},    /* there was no room for some */
+		{0, 100, 3, 0, 103, 3}, /* its journal is gone */
+		{50, 2, 3, 0, 54, 53},  /* of another journal */
+	};
+	static const char line[] = LINE("attempt");
+	const struct webhook_settings settings = {.relay = "relay.example.org", .size_max = 2 << 20};
+	char place[] = "/tmp/test_webhook_before.XXXXXX", command[100];
+
+	CHECK(mkdtemp(place) != NULL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct line_ring *ring = line_ring_new(WEBHOOK_RING);
+		struct webhook_memory memory = {.before = &ring, .before_count = 1};
+		struct log *log = log_new(-1, 1 << 14);
+		struct webhook_journal journal;
+		struct webhook *webhook;
+		unsigned refused = 0;
+		bool damaged;
+		snprintf(command, sizeof(command), "rm -rf %s", place);
+		CHECK(system(command) == 0);
+		CHECK(webhook_journal_open(&journal, place, &damaged) == 0);
+		add(&journal, (unsigned)cases[i].there);
+		webhook_journal_close(&journal);
+		for (unsigned n = 0; n < cases[i].lines; n++)
+			CHECK(line_ring_put(ring, line, sizeof(line) - 1));
+		while (refused < cases[i].refused)
+			refused += !line_ring_put(ring, line, WEBHOOK_RING + 1);
+		line_ring_drop(ring, 0, cases[i].mark);
+		webhook = webhook_start(place, &settings, &memory, log);
+		CHECK(webhook != NULL);
+		CHECK_EQ(atomic_load(&webhook_counts(webhook)->left_out), cases[i].refused);
+		webhook_stop(webhook);
+		CHECK(line_ring_is_empty(ring) && line_ring_told(ring) == cases[i].refused);
+		CHECK(webhook_journal_open(&journal, place, &damaged) == 0);
+		CHECK_EQ(journal.next, cases[i].next);
+		CHECK_EQ(webhook_journal_waiting(&journal), cases[i].waiting);
+		webhook_journal_close(&journal);
+		line_ring_free(ring);
+		log_free(log);
+	}
+	CHECK(system(command) == 0);
 }
 
 int main(void)
@@ -404,6 +459,7 @@ int main(void)
 	RUN(test_rings);
 	RUN(test_files_that_are_gone);
 	RUN(test_nowhere_to_write);
+	RUN(test_left_by_a_process);
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	CHECK(system(command) == 0);
 	return check_end();
