@@ -21,6 +21,7 @@ enum {
 	TAG_OWNER = 20,
 	TAG_NOT_BEFORE = 22,
 	TAG_REPORT = 24,
+	TAG_DEVICE = 25,
 	TAG_RECIPIENT = FIELD_OF_ONE,
 	TAG_NOTIFY = 65,
 	TAG_ORCPT = 66,
@@ -44,6 +45,7 @@ static void put_wishes(struct field_writer *w, const struct envelope *fields)
 	if (fields->envid.length)
 		field_put(w, TAG_ENVID, fields->envid.data, fields->envid.length);
 	put_short(w, TAG_OWNER, fields->owner);
+	put_short(w, TAG_DEVICE, fields->device);
 	if (fields->require_tls)
 		field_put(w, TAG_REQUIRE_TLS | FIELD_MUST, NULL, 0);
 	if (fields->not_before_ns) {
@@ -148,6 +150,9 @@ static int take_wish(struct envelope *e, const struct field *f)
 		return 0;
 	case TAG_OWNER:
 		e->owner = span_of(f);
+		return 0;
+	case TAG_DEVICE:
+		e->device = span_of(f);
 		return 0;
 	case TAG_REPORT:
 		if (f->length < ENVELOPE_REPORT_HEAD || e->reports == ENVELOPE_REPORTS_MAX)
@@ -303,7 +308,8 @@ int envelope_decode(const uint8_t *data, size_t length, struct envelope *out)
 				 .helo = {"", 0},
 				 .sender = {"", 0},
 				 .envid = {"", 0},
-				 .owner = {"", 0}};
+				 .owner = {"", 0},
+				 .device = {"", 0}};
 	if (length == 0)
 		return -EBADMSG;
 	out->version = data[0];

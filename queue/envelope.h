@@ -59,6 +59,7 @@ struct envelope {
 	bool parameters;        /* read: something is said of a recipient's reports */
 	uint16_t reports;       /* read: what it reports, for envelope_report(); 0: it is no report */
 	struct span owner;      /* who is told what becomes of it, in place of its sender; empty: he is */
+	struct span device;     /* by its name in the inventory of then; empty: none */
 	struct span envid;      /* xtext, as it came; empty: none */
 	uint64_t not_before_ns; /* wall clock; 0: at once (RFC 4865) */
 	struct span client, peer, helo, sender;
@@ -84,9 +85,9 @@ struct envelope_report {
 		recipients; /* a bit for each, from the lowest of the first octet on; cut behind the last that is set */
 };
 
-/* Of `fields`, all that is not read from data: flags, spans, and what its sender asked for; client, peer and helo are
- * cut after 255 octets (they are ours or validated, so they fit). Then the destinations, from 0, then the recipients.
- */
+/* Of `fields`, all that is not read from data: flags, spans, and what its sender asked for; client, peer, helo and
+ * device are cut after 255 octets (they are ours or validated, so they fit). Then the destinations, from 0, then the
+ * recipients. */
 void envelope_begin(struct envelope_writer *writer, uint8_t *out, size_t capacity, const struct envelope *fields);
 /* Before the destinations. */
 void envelope_add_report(struct envelope_writer *writer, const struct envelope_report *report);

@@ -142,6 +142,7 @@ int filter_take(struct filter *filter, const char *key, const char *value, struc
 	} texts[] = {{"to", filter->to},
 		     {"from", filter->from},
 		     {"client", filter->client},
+		     {"device", filter->device},
 		     {"destination", filter->destination},
 		     {"error", filter->error}};
 

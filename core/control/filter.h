@@ -3,6 +3,7 @@
  *
  *     to, from      an address; `*` stands for anything: *@example.org. Case does not count
  *     client        the name of who sent it
+ *     device        by its name in the inventory, as it was when the message came; case does not count
  *     destination   by name, where it is to go
  *     older, newer  than a duration: 1h, 30m, 2d
  *     state         of any of its deliveries: ready, deferred, active, held, kept, failed; several with commas
@@ -36,8 +37,8 @@ const char *stand_name(enum stand stand);
 
 struct filter {
 	/* NUL-terminated; empty: any */
-	char to[FILTER_TEXT_MAX], from[FILTER_TEXT_MAX], client[FILTER_TEXT_MAX], destination[FILTER_TEXT_MAX],
-		error[FILTER_TEXT_MAX];
+	char to[FILTER_TEXT_MAX], from[FILTER_TEXT_MAX], client[FILTER_TEXT_MAX], device[FILTER_TEXT_MAX],
+		destination[FILTER_TEXT_MAX], error[FILTER_TEXT_MAX];
 	uint64_t older_ns, newer_ns; /* 0: any */
 	unsigned stands;             /* a bit for each; 0: any */
 	unsigned attempts;
@@ -53,7 +54,7 @@ int filter_take(struct filter *filter, const char *key, const char *value, struc
 static inline bool filter_reads(const struct filter *filter)
 {
 	return filter->to[0] != '\0' || filter->from[0] != '\0' || filter->client[0] != '\0' ||
-	       filter->error[0] != '\0';
+	       filter->device[0] != '\0' || filter->error[0] != '\0';
 }
 /* `pattern` with `*` against all of the text. */
 bool filter_matches(const char *pattern, struct span text);

@@ -170,7 +170,7 @@ static bool compose(struct submission *m, const struct wish *wish, const struct 
 
 	m->letter.wall_ns = clock_wall_ns();
 	m->letter.id = message_id_next(&m->shard->store->ids, m->letter.wall_ns);
-	m->letter.peer = m->letter.client = m->letter.owner = none;
+	m->letter.peer = m->letter.client = m->letter.owner = m->letter.device = none;
 	if (!submission_envelope_start(m, span_text(wish->from), none) ||
 	    submission_add_recipient(m, &who) != SUBMISSION_ADDED)
 		return false;

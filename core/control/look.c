@@ -318,6 +318,8 @@ static bool envelope_fits(const struct filter *filter, const struct envelope *en
 		return false;
 	if (filter->client[0] != '\0' && !filter_matches(filter->client, envelope->client))
 		return false;
+	if (filter->device[0] != '\0' && !filter_matches(filter->device, envelope->device))
+		return false;
 	if (filter->to[0] == '\0')
 		return true;
 	envelope_first(envelope, &cursor);

@@ -94,13 +94,14 @@ static json_t *row_json(const struct look_row *row, const struct envelope *envel
 {
 	uint64_t age_ns = wall_ns > row->accepted_wall_ns ? wall_ns - row->accepted_wall_ns : 0;
 
-	return json_pack("{so so sI sI ss sI so sI so so so so so}", "id", id_json(row->id), "accepted",
+	return json_pack("{so so sI sI ss sI so sI so so so so so so}", "id", id_json(row->id), "accepted",
 			 request_time(row->accepted_wall_ns), "age_s", (json_int_t)(age_ns / CLOCK_NS_PER_S), "size",
 			 (json_int_t)row->content_length, "state", stand_name(row->stand), "attempts",
 			 (json_int_t)row->attempts, "due", request_time(row->due_wall_ns), "recipients",
 			 (json_int_t)row->recipients, "sender", request_text(envelope->sender), "client",
-			 request_text(envelope->client), "peer", request_text(envelope->peer), "destinations",
-			 destinations_json(envelope), "error", error ? error : json_null());
+			 request_text(envelope->client), "device", request_text(envelope->device), "peer",
+			 request_text(envelope->peer), "destinations", destinations_json(envelope), "error",
+			 error ? error : json_null());
 }
 
 /* One whose record cannot be read has no envelope: what is known from memory, and why not. */

@@ -272,7 +272,7 @@ static int begin_message(struct notify_job *job)
 	job->message = m;
 	m->letter.wall_ns = clock_wall_ns();
 	m->letter.id = job->id = message_id_next(&job->shard->store->ids, m->letter.wall_ns);
-	m->letter.peer = m->letter.client = m->letter.owner = none;
+	m->letter.peer = m->letter.client = m->letter.owner = m->letter.device = none;
 	m->letter.held = true;
 	if (!submission_envelope_start(m, none, none) || submission_add_recipient(m, &who) != SUBMISSION_ADDED)
 		return -ENOMEM;

@@ -140,7 +140,7 @@ static bool compose(struct hand *hand, struct submission *m, const struct config
 
 	m->letter.wall_ns = clock_wall_ns();
 	m->letter.id = message_id_next(&m->shard->store->ids, m->letter.wall_ns);
-	m->letter.peer = m->letter.client = m->letter.owner = none;
+	m->letter.peer = m->letter.client = m->letter.owner = m->letter.device = none;
 	m->letter.flags = ENVELOPE_TLS_FREE;
 	if (!submission_envelope_start(m, span_text(config->tls_reports.from), none) ||
 	    submission_add_recipient(m, &who) != SUBMISSION_ADDED)

@@ -71,9 +71,9 @@ static void put_form(struct frame *f, bool trace)
 	put_input(f, "to", "To", trace ? "ann@example.org" : "*@example.org");
 	put_input(f, "from", "From", trace ? "scan@example.com" : "*@example.com");
 	put_input(f, "client", "Client", "name");
+	put_input(f, "device", "Device", "name");
 	put_input(f, "destination", "Destination", "name");
 	if (trace) {
-		put_input(f, "device", "Device", "name");
 		put_choice(f, "result", "Result", results);
 		put_input(f, "since", "Since", "4h, 2d");
 	} else {
@@ -140,7 +140,8 @@ static void put_queued(struct frame *f, const json_t *one)
 	mail_put_state(f, shown_text(one, "state"));
 	html_put(&f->html,
 		 "</td><td class=\"n\">%s</td><td><bdi>%s</bdi><br><span class=\"soft\"><bdi>%s</bdi></span></td>",
-		 shown_span(shown_number(one, "age_s"), text), shown_text(one, "sender"), shown_text(one, "client"));
+		 shown_span(shown_number(one, "age_s"), text), shown_text(one, "sender"),
+		 shown_text(one, shown_text(one, "device")[0] ? "device" : "client"));
 	put_addresses(f, json_object_get(one, "to"), shown_number(one, "recipients"));
 	html_put(&f->html, "<td>%s</td><td class=\"n\">%lld</td><td class=\"n\">%s</td><td>",
 		 destination ? destination : "-", (long long)shown_number(one, "attempts"),
@@ -174,7 +175,8 @@ static void put_traced(struct frame *f, const json_t *one)
 
 static json_t *ask(struct frame *f, bool trace, const char *limit, unsigned *status)
 {
-	static const char *const of_queue[] = {"to", "from", "client", "destination", "state", "older", "error", NULL};
+	static const char *const of_queue[] = {"to",    "from",  "client", "device", "destination",
+					       "state", "older", "error",  NULL};
 	static const char *const of_trace[] = {"to",          "from",   "client", "device",
 					       "destination", "result", "since",  NULL};
 	const char *const *mine = trace ? of_trace : of_queue;

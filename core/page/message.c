@@ -57,6 +57,7 @@ static void put_here(struct frame *f, const json_t *message)
 	html_put(&f->html, "</dd>");
 	put_fact(f, "Sender", shown_text(message, "sender")[0] ? shown_text(message, "sender") : "<>");
 	put_fact(f, "Client", shown_text(message, "client"));
+	put_fact(f, "Device", shown_text(message, "device"));
 	put_fact(f, "From the address", shown_text(message, "peer"));
 	put_fact(f, "Which said it was", shown_text(message, "helo"));
 	put_fact(f, "Came (UTC)", shown_time(shown_text(message, "accepted"), text));

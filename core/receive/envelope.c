@@ -133,6 +133,17 @@ static struct span owner_of(const struct session *s)
 	return span_text(terms && terms->owner ? terms->owner : "");
 }
 
+/* Empty: it is none. */
+static struct span device_of(const struct session *s)
+{
+	struct device device;
+
+	if (s->device < 0)
+		return span_text("");
+	device_table_get(s->snapshot->config->devices, (size_t)s->device, &device);
+	return span_text(device.name);
+}
+
 void receive_mail(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
@@ -205,6 +216,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	s->message->letter.client = span_text(s->client >= 0 ? config->clients[s->client].name : "");
 	s->message->letter.peer = (struct span){s->peer, s->peer_length};
 	s->message->letter.owner = owner_of(s);
+	s->message->letter.device = device_of(s);
 	s->message->size_announced = command->has_size ? command->size : 0;
 	if (command->body == SMTP_BODY_8BITMIME)
 		s->message->letter.flags |= ENVELOPE_EIGHT_BIT;

@@ -265,6 +265,7 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 		.require_tls = m->require_tls,
 		.not_before_ns = m->not_before_ns,
 		.owner = m->owner,
+		.device = m->device,
 	};
 	struct envelope_writer writer;
 	struct addressee who;

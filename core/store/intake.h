@@ -59,6 +59,7 @@ struct letter {
 	uint16_t sender_length, helo_length, envid_length;
 	struct span peer, client;              /* the submitter's, who outlives the message */
 	struct span owner;                     /* likewise: who is told what becomes of it; empty: its sender */
+	struct span device;                    /* likewise: the device that it came from, by name; empty: none */
 	const struct envelope_report *reports; /* likewise: what it reports; it is a report where there are any */
 	unsigned report_count;
 	bool held; /* it is not delivered before it is released */

@@ -20,9 +20,9 @@
 enum { LIMIT_USUAL = 100, PAGE_MOST = 1000, IDS_MOST = 10000, ALL = -1 };
 
 /* Filters, in the order of `names`. */
-enum { FILTERS = 9 };
-static const char *const names[FILTERS] = {"to",    "from",  "client",   "destination", "older",
-					   "newer", "state", "attempts", "error"};
+enum { FILTERS = 10 };
+static const char *const names[FILTERS] = {"to",    "from",  "client", "device",   "destination",
+					   "older", "newer", "state",  "attempts", "error"};
 
 struct queue {
 	struct ask ask;
@@ -41,8 +41,9 @@ static int usage(FILE *out, int status)
 	      "       postrider queue hold|release|retry|delete ID..., or - for standard input\n"
 	      "list --ids: ids alone, as in postrider queue list --ids --older 2d --all | postrider queue delete -\n"
 	      "filters: --to ADDRESS, --from ADDRESS (* for anything: --to '*@example.org'), --client NAME,\n"
-	      "         --destination NAME, --older AGE, --newer AGE (90s, 15m, 4h, 2d), --attempts N (at least),\n"
-	      "         --state ready|deferred|active|held|kept|failed (several with commas), --error TEXT\n"
+	      "         --device NAME, --destination NAME, --older AGE, --newer AGE (90s, 15m, 4h, 2d),\n"
+	      "         --state ready|deferred|active|held|kept|failed (several with commas), --attempts N (at\n"
+	      "         least), --error TEXT\n"
 	      "all:     [--config FILE | --socket PATH] [--json] [--utc]\n",
 	      out);
 	return status;
@@ -339,6 +340,8 @@ static void print_whole(const json_t *m, bool utc)
 	snprintf(line, sizeof(line), "%.200s, from %.64s (%.100s)", ask_text(m, "client"), ask_text(m, "peer"),
 		 ask_text(m, "helo"));
 	print_line("client", line);
+	if (ask_text(m, "device")[0])
+		print_line("device", ask_text(m, "device"));
 	print_line("size", table_size(ask_number(m, "size"), size));
 	print_line("state", ask_text(m, "state"));
 	if (json_is_object(json_object_get(m, "error")) && json_array_size(json_object_get(m, "envelope")) == 0)

@@ -210,11 +210,12 @@ static int take_options(struct acting *a, int argc, char **argv)
 						{"to", required_argument, NULL, FILTER_FIRST},
 						{"from", required_argument, NULL, 257},
 						{"client", required_argument, NULL, 258},
-						{"older", required_argument, NULL, 259},
-						{"newer", required_argument, NULL, 260},
-						{"state", required_argument, NULL, 261},
-						{"attempts", required_argument, NULL, 262},
-						{"error", required_argument, NULL, 263},
+						{"device", required_argument, NULL, 259},
+						{"older", required_argument, NULL, 260},
+						{"newer", required_argument, NULL, 261},
+						{"state", required_argument, NULL, 262},
+						{"attempts", required_argument, NULL, 263},
+						{"error", required_argument, NULL, 264},
 						{NULL, 0, NULL, 0}};
 	int option;
 

@@ -12,6 +12,7 @@ enum { PAGE = 10000 };
 const char *const queue_filters[QUEUE_FILTERS] = {[QUEUE_FILTER_TO] = "to",
 						  [QUEUE_FILTER_FROM] = "from",
 						  "client",
+						  "device",
 						  "older",
 						  "newer",
 						  "state",

@@ -10,7 +10,7 @@
 #include "core/tools/ask.h"
 
 /* As `queue list` has them, beside --destination. */
-enum { QUEUE_FILTER_TO, QUEUE_FILTER_FROM, QUEUE_FILTERS = 8 };
+enum { QUEUE_FILTER_TO, QUEUE_FILTER_FROM, QUEUE_FILTERS = 9 };
 extern const char *const queue_filters[QUEUE_FILTERS];
 
 struct queue_find {

@@ -508,6 +508,43 @@ def second_is_let_in(office):
 
 
 @case
+def its_mail_in_the_queue():
+    """By the device that it came from, as the inventory had it then, also where it has it no more."""
+    devices = [{'name': 'Copier, 3rd floor', 'address': '127.1.0.1'}, {'name': 'other', 'address': '127.1.0.2'}]
+    with Office(devices, control={'socket': 'control.sock'},
+                retry={'first': '1h', 'factor': 1, 'max': '1h'}) as office:
+        socket = office.work.path('control.sock')
+
+        def queue(*arguments):
+            done = subprocess.run([program('postrider'), 'queue', *arguments, '--json', '--socket', socket],
+                                  capture_output=True, text=True, timeout=60)
+            equal(done.returncode, 0, '%s: %s' % (arguments, done.stderr))
+            return json.loads(done.stdout)
+
+        office.hop.script = lambda stage, session, argument: '450 4.2.0 later' if stage == 'RCPT' else None
+        for source in '127.1.0.1', '127.1.0.1', '127.1.0.2':
+            with office.device(source) as client:
+                equal(talk(client, b'\r\n', HEAD % 1 + b'scan', b'\r\n.\r\n'), GOOD, source)
+        office.relay.told('deferred', 3)
+        os.unlink(os.path.join(office.directory, '0.yaml'))
+        office.restart(office.relay.kill)
+        for pattern, count in (('copier, 3RD floor', 2), ('cop*', 2), ('other', 1), ('*', 3), ('copier', 0)):
+            rows = queue('list', '--device', pattern)['messages']
+            equal(len(rows), count, pattern)
+        rows = queue('list', '--device', 'Copier*')['messages']
+        equal({row['device'] for row in rows}, {'Copier, 3rd floor'}, 'which it is')
+        equal(queue('show', rows[0]['id'])['messages'][0]['device'], 'Copier, 3rd floor', 'show')
+        held = queue('hold', '--device', 'copier, 3rd floor', '--reason', 'it is broken')['results']
+        equal(sorted(one['id'] for one in held), sorted(row['id'] for row in rows), 'what is held')
+        equal([row['device'] for row in queue('list', '--state', 'held')['messages']],
+              ['Copier, 3rd floor'] * 2, 'held')
+        queue('export', '--device', 'other', '--directory', office.work.path('out'))
+        equal(len(os.listdir(office.work.path('out'))), 2, 'exported')
+        queue('delete', '--device', '*', '--yes')
+        equal(queue('list')['messages'], [], 'deleted')
+
+
+@case
 def what_is_seen_survives():
     """A kill and an ordinary end: messages, octets, the last refusal, when; and events name the device."""
     with Office([{'name': 'Copier', 'address': '127.1.0.1'}, {'name': 'unseen', 'address': '127.1.0.2'}]) as office:

@@ -61,6 +61,8 @@ static void compare(const struct envelope *a, const struct envelope *b)
 	need(a->flags == b->flags && a->recipients == b->recipients && a->destinations == b->destinations);
 	need(a->ret == b->ret && a->require_tls == b->require_tls && a->not_before_ns == b->not_before_ns &&
 	     same(a->envid, b->envid));
+	need(same(a->owner, b->owner) || a->owner.length > b->owner.length);
+	need(same(a->device, b->device) || a->device.length > b->device.length);
 	need(same(a->sender, b->sender) && a->client.length >= b->client.length && a->helo.length >= b->helo.length);
 	for (unsigned i = 0; i < a->destinations; i++)
 		need(same(envelope_destination(a, i), envelope_destination(b, i)));

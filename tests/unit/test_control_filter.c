@@ -15,6 +15,8 @@ static void test_keys(void)
 		{"to", "*@example.org", 1},
 		{"from", "a@b", 1},
 		{"client", "printers", 1},
+		{"device", "Copier 3rd floor", 1},
+		{"device", "", -22},
 		{"destination", "office365", 1},
 		{"error", "mailbox full", 1},
 		{"to", "", -22},

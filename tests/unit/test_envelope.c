@@ -192,11 +192,11 @@ static void test_wishes(void)
 	CHECK_EQ(envelope_end(&writer), 0);
 }
 
-/* A report names what it speaks of, and each message its owner. */
+/* A report names what it speaks of, and each message its owner and its device. */
 static void test_reports(void)
 {
 	static const char bits[] = {5, 0, 1};
-	struct envelope fields = {.owner = span_text("it@u")}, e;
+	struct envelope fields = {.owner = span_text("it@u"), .device = span_text("Copier 3rd floor")}, e;
 	struct envelope_report report = {1, 2, ENVELOPE_REPORTED_END, {bits, 3}};
 	struct envelope_writer writer;
 	size_t length;
@@ -210,7 +210,8 @@ static void test_reports(void)
 	length = envelope_end(&writer);
 	CHECK_EQ(envelope_decode(buffer, length, &e), 0);
 	CHECK_EQ(e.reports, 2);
-	CHECK(same(e.owner, "it@u", 4) && same(envelope_destination(&e, 0), "z", 1));
+	CHECK(same(e.owner, "it@u", 4) && same(e.device, "Copier 3rd floor", 16));
+	CHECK(same(envelope_destination(&e, 0), "z", 1));
 	CHECK(envelope_report(&e, 0, &report) && report.high == 1 && report.low == 2 &&
 	      report.what == ENVELOPE_REPORTED_END && same(report.recipients, bits, 3));
 	CHECK(envelope_reports(&report, 0) && !envelope_reports(&report, 1) && envelope_reports(&report, 2));
