@@ -1,5 +1,5 @@
 /*
- * core/main.c - the program: postrider run | check | reload | version, and the commands in main()'s table.
+ * core/main.c - the program: postrider run, and which command is whose.
  *
  * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after
  * a drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system
@@ -27,6 +27,7 @@
 #include "core/base/log.h"
 #include "core/base/notify.h"
 #include "core/base/running.h"
+#include "core/checking.h"
 #include "core/config/config.h"
 #include "core/control/control.h"
 #include "core/deliver/names.h"
@@ -35,9 +36,7 @@
 #include "core/receive/listeners.h"
 #include "core/receive/session.h"
 #include "core/relay/agents.h"
-#include "core/relay/ceiling.h"
 #include "core/relay/certificates.h"
-#include "core/relay/check.h"
 #include "core/relay/confinement.h"
 #include "core/relay/first_files.h"
 #include "core/relay/logs.h"
@@ -51,7 +50,6 @@
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
 #include "core/shard/snapshot.h"
-#include "core/tools/ask_reload.h"
 #include "core/tools/commands.h"
 #include "core/tools/shown.h"
 #include "core/tools/usage.h"
@@ -675,67 +673,36 @@ static int run(struct config *config)
 
 /* ---- command line ------------------------------------------------------------------------------------------- */
 
-static int version(void)
+static int run_command(int argc, char **argv)
 {
-	struct ring_problem problem;
-	int r = ring_probe(&problem);
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static struct config_problems problems;
+	const char *file = NULL;
+	struct config *config;
+	int option, status;
 
-	tls_global_init();
-	printf("postrider %s\n%s, %s\nio_uring: %s\n", POSTRIDER_VERSION, tls_library(), tls_acceleration(),
-	       r == 0 ? "usable" : problem.text);
-	return 0;
-}
-
-static void print_problems(const struct config_problems *problems)
-{
-	unsigned i, all = problems->errors + problems->warnings;
-
-	for (i = 0; i < problems->count; i++)
-		fprintf(stderr, "%s\n", problems->list[i].text);
-	if (all > problems->count)
-		fprintf(stderr, "... and %u more\n", all - problems->count);
-}
-
-static void print_found(bool warning, const char *line)
-{
-	fprintf(stderr, "%s\n", line);
-}
-
-static int check(const struct config *config)
-{
-	char ceiling[512];
-	size_t d;
-
-	tls_global_init();
-	if (check_surroundings(config, print_found) > 0)
-		return EXIT_CONFIG;
-	for (d = 0; d < config->destination_count; d++) {
-		if (ceiling_text(&config->destinations[d], ceiling, sizeof(ceiling)))
-			printf("%s: %s\n", config->file, ceiling);
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option != 'c')
+			return option == 'h' ? usage(stdout, 0) : usage(stderr, EXIT_USAGE);
+		file = optarg;
 	}
-	return 0;
-}
-
-static int execute(const char *command, struct config *config)
-{
-	if (strcmp(command, "run") == 0)
-		return run(config);
-	return strcmp(command, "reload") == 0 ? ask_reload(config) : check(config);
+	if (!file || optind != argc)
+		return usage(stderr, EXIT_USAGE);
+	config = config_load(file, &problems);
+	config_problems_print(&problems);
+	if (!config)
+		return EXIT_CONFIG;
+	status = run(config);
+	config_free(config);
+	return status;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-						{"show", no_argument, NULL, 's'},
-						{"socket", required_argument, NULL, 'S'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
-	FILE *show = NULL;
-	const char *file = NULL, *socket = NULL, *command = argc > 1 ? argv[1] : "";
-	struct config_problems problems;
-	struct config *config;
+	const char *command = argc > 1 ? argv[1] : "";
 	command_fn *tool;
-	int option, status;
 
 	/* What top draws is made of what may be shown. */
 	shown_begin(strcmp(command, "top") != 0);
@@ -743,41 +710,15 @@ int main(int argc, char **argv)
 	if (tool)
 		return tool(argc, argv);
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
-		return version();
+		return version_command(argc - 1, argv + 1);
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)
 		return usage(stdout, 0);
+	if (strcmp(command, "run") == 0)
+		return run_command(argc - 1, argv + 1);
+	if (strcmp(command, "check") == 0)
+		return check_command(argc - 1, argv + 1);
 	if (strcmp(command, "spool") == 0)
 		return spool_tool(argc - 1, argv + 1);
 	tool = command_find(command);
-	if (tool)
-		return tool(argc - 1, argv + 1);
-	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0 && strcmp(command, "reload") != 0)
-		return usage(stderr, EXIT_USAGE);
-	optind = 2;
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'h')
-			return usage(stdout, 0);
-		if (option == 's' && strcmp(command, "check") == 0)
-			show = stdout;
-		else if (option == 'S' && strcmp(command, "reload") == 0)
-			socket = optarg;
-		else if (option == 'c')
-			file = optarg;
-		else
-			return usage(stderr, EXIT_USAGE);
-	}
-	/* What systemd hands to the service (LoadCredential=) its other commands are told of, and may not look at. */
-	if (strcmp(command, "reload") == 0)
-		(void)unsetenv("CREDENTIALS_DIRECTORY");
-	if (!file && strcmp(command, "reload") == 0 && optind == argc)
-		return ask_reload_by(socket);
-	if (!file || socket || optind != argc)
-		return usage(stderr, EXIT_USAGE);
-	config = config_load_shown(file, &problems, show);
-	print_problems(&problems);
-	if (!config)
-		return EXIT_CONFIG;
-	status = execute(command, config);
-	config_free(config);
-	return status;
+	return tool ? tool(argc - 1, argv + 1) : usage(stderr, EXIT_USAGE);
 }

@@ -79,3 +79,13 @@ const char *config_problems_first(const struct config_problems *problems)
 		i++;
 	return problems->count > 0 ? problems->list[i].text : "";
 }
+
+void config_problems_print(const struct config_problems *problems)
+{
+	unsigned all = problems->errors + problems->warnings;
+
+	for (unsigned i = 0; i < problems->count; i++)
+		fprintf(stderr, "%s\n", problems->list[i].text);
+	if (all > problems->count)
+		fprintf(stderr, "... and %u more\n", all - problems->count);
+}

@@ -42,6 +42,8 @@ __attribute__((format(printf, 5, 6))) void config_problems_add(struct config_pro
 							       const char *format, ...);
 /* By place; what was added first comes first at the same place. */
 void config_problems_sort(struct config_problems *problems);
+/* A line for each, on standard error. */
+void config_problems_print(const struct config_problems *problems);
 /* The first error's line, or without errors the first; "" without any. */
 const char *config_problems_first(const struct config_problems *problems);
 

@@ -442,7 +442,8 @@ static int read_all(struct tool *tool, const char *path)
 static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider spool check DIR [--json]      what lies in a spool that is not in use\n"
-	      "       postrider spool export DIR --to OUT      each message as OUT/ID.eml, its envelope as "
+	      "       postrider spool export DIR --to OUT [--json]\n"
+	      "                                               each message as OUT/ID.eml, its envelope as "
 	      "OUT/ID.json\n",
 	      out);
 	return status;
@@ -466,11 +467,17 @@ static int export_all(struct tool *tool, const char *path, const char *to)
 		status = STATUS_IO;
 	}
 	close(tool->out);
-	printf("%" PRIu64 " messages exported to %s\n", tool->exported, to);
-	if (tool->not_exported == 0)
-		return status;
-	printf("%" PRIu64 " could not be exported whole\n", tool->not_exported);
-	return status ? status : STATUS_DAMAGE;
+	if (tool->json) {
+		printf("{\"exported\": %" PRIu64 ", \"not_whole\": %" PRIu64 ", \"directory\": ", tool->exported,
+		       tool->not_exported);
+		put_string(stdout, span_text(to));
+		fputs("}\n", stdout);
+	} else {
+		printf("%" PRIu64 " messages exported to %s\n", tool->exported, to);
+		if (tool->not_exported > 0)
+			printf("%" PRIu64 " could not be exported whole\n", tool->not_exported);
+	}
+	return status == 0 && tool->not_exported > 0 ? STATUS_DAMAGE : status;
 }
 
 int spool_tool(int argc, char **argv)
@@ -496,8 +503,7 @@ int spool_tool(int argc, char **argv)
 	if (argc - optind != 2)
 		return usage(stderr, STATUS_USAGE);
 	tool.export = strcmp(argv[optind], "export") == 0;
-	if ((!tool.export && strcmp(argv[optind], "check") != 0) || tool.export != (to != NULL) ||
-	    (tool.export && tool.json))
+	if ((!tool.export && strcmp(argv[optind], "check") != 0) || tool.export != (to != NULL))
 		return usage(stderr, STATUS_USAGE);
 	return tool.export ? export_all(&tool, argv[optind + 1], to) : read_all(&tool, argv[optind + 1]);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/tools/ask_reload.h"
 #include "core/tools/credentials.h"
 #include "core/tools/device.h"
 #include "core/tools/doctor.h"
@@ -31,29 +32,18 @@ static const struct {
 	const char *name;
 	command_fn *run;
 } commands[] = {
-	{"doctor", doctor_command},
-	{"probe", probe_command},
-	{"presets", presets_command},
-	{"explain", explain_command},
-	{"hash", hash_command},
-	{"setup", setup_command},
-	{"import", import_command},
-	{"credentials", credentials_command},
-	{"device", device_command},
-	{"suppress", suppress_command},
-	{"log", postfix_log_command},
-	{"status", status_command},
-	{"stats", stats_command},
-	{"why", why_command},
-	{"incidents", incidents_command},
-	{"top", top_command},
-	{"trace", trace_command},
-	{"queue", queue_command},
-	{"destination", destination_command},
-	{"report", report_command},
-	{"route", route_command},
-	{"page", page_command},
-	{"sendmail", sendmail_command},
+	{"doctor", doctor_command},   {"probe", probe_command},
+	{"presets", presets_command}, {"explain", explain_command},
+	{"hash", hash_command},       {"setup", setup_command},
+	{"import", import_command},   {"credentials", credentials_command},
+	{"device", device_command},   {"suppress", suppress_command},
+	{"log", postfix_log_command}, {"reload", reload_command},
+	{"status", status_command},   {"stats", stats_command},
+	{"why", why_command},         {"incidents", incidents_command},
+	{"top", top_command},         {"trace", trace_command},
+	{"queue", queue_command},     {"destination", destination_command},
+	{"report", report_command},   {"route", route_command},
+	{"page", page_command},       {"sendmail", sendmail_command},
 	{"mailq", mailq_command},
 };
 

@@ -4,6 +4,7 @@
 #include "core/tools/credentials.h"
 
 #include <getopt.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,13 @@
 #include "core/agents/token_job.h"
 #include "core/agents/token_rotation.h"
 #include "core/config/config.h"
+#include "core/tools/written.h"
 
 enum { STATUS_NOT_WELL = 1, STATUS_USAGE = 64, STATUS_CONFIG = 78, DAY_S = 86400 };
 
 static int usage(FILE *out, int status)
 {
-	fputs("usage: postrider credentials status [--config FILE] [DESTINATION]\n"
+	fputs("usage: postrider credentials status [--config FILE] [DESTINATION] [--json]\n"
 	      "       postrider credentials rotate [--config FILE] [--due] [DESTINATION]\n"
 	      "       postrider credentials sign-in [--config FILE] [DESTINATION]\n",
 	      out);
@@ -30,6 +32,7 @@ static int usage(FILE *out, int status)
 struct options {
 	const char *config, *destination;
 	bool rotate, sign_in, due;
+	json_t *list; /* of what `status` has found; NULL: it is written as text */
 };
 
 /* When the certificate ends, in days; false: there is none, or it cannot be read. */
@@ -54,6 +57,38 @@ static const char *grant_text(const struct config_oauth *oauth)
 	return texts[oauth->grant];
 }
 
+static bool is_for_each_mailbox(const struct config_oauth *oauth)
+{
+	return oauth->grant == CONFIG_GRANT_SERVICE_ACCOUNT || oauth->grant == CONFIG_GRANT_COMMAND;
+}
+
+/* The same as show(). "token": null where it is for each mailbox. */
+static int add(json_t *list, const struct config_destination *destination)
+{
+	const struct config_oauth *oauth = destination->oauth;
+	json_t *one = json_pack("{ss ss sn sn sn sn sn}", "destination", destination->name, "by", grant_text(oauth),
+				"certificate", "days_left", "token", "token_s", "problem");
+	struct token_reply reply;
+	bool well = true;
+	long days;
+
+	if (oauth->certificate)
+		json_object_set_new(one, "certificate", written_text(span_text(oauth->certificate)));
+	if (oauth->certificate && days_left(oauth, &days))
+		json_object_set_new(one, "days_left", json_integer(days));
+	if (!is_for_each_mailbox(oauth)) {
+		token_once(oauth, NULL, &reply);
+		well = reply.outcome == TOKEN_GIVEN;
+		json_object_set_new(one, "token", json_boolean(well));
+		json_object_set_new(one, well ? "token_s" : "problem",
+				    well ? json_integer((json_int_t)reply.lifetime_s)
+					 : written_text(span_text(reply.problem)));
+		token_reply_wipe(&reply);
+	}
+	json_array_append_new(list, one);
+	return well ? 0 : STATUS_NOT_WELL;
+}
+
 /* A token for a user is asked for as the first mailbox; that is what `doctor` does for each. */
 static int show(const struct config_destination *destination)
 {
@@ -70,7 +105,7 @@ static int show(const struct config_destination *destination)
 		else
 			printf("    %s cannot be read\n", oauth->certificate);
 	}
-	if (oauth->grant == CONFIG_GRANT_SERVICE_ACCOUNT || oauth->grant == CONFIG_GRANT_COMMAND) {
+	if (is_for_each_mailbox(oauth)) {
 		puts("    a token is for each mailbox: postrider doctor");
 		return 0;
 	}
@@ -171,7 +206,7 @@ static int one(const struct config *config, size_t index, const struct options *
 		return options->destination ? STATUS_NOT_WELL : 0;
 	}
 	if (!options->rotate)
-		return show(destination);
+		return options->list ? add(options->list, destination) : show(destination);
 	if (destination->oauth->grant != CONFIG_GRANT_CERTIFICATE) {
 		if (options->destination)
 			printf("%s: by %s: there is no certificate to rotate\n", destination->name,
@@ -199,7 +234,7 @@ static int all(const struct config *config, const struct options *options)
 		found = true;
 		status |= one(config, d, options);
 	}
-	if (!found)
+	if (!found && !options->list)
 		printf("no destination%s%s signs in with tokens (oauth)\n", options->destination ? " " : "",
 		       options->destination ? options->destination : "");
 	return found || !options->destination ? status : STATUS_NOT_WELL;
@@ -210,6 +245,7 @@ static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option table[] = {{"config", required_argument, NULL, 'c'},
 					      {"due", no_argument, NULL, 'd'},
+					      {"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
 					      {NULL, 0, NULL, 0}};
 	int option;
@@ -223,6 +259,10 @@ static int parse(int argc, char **argv, struct options *options)
 			options->config = optarg;
 		else if (option == 'd')
 			options->due = true;
+		else if (option == 'j' && !options->list)
+			options->list = json_array();
+		else if (option == 'j')
+			continue;
 		else
 			return usage(stderr, STATUS_USAGE);
 	}
@@ -232,7 +272,7 @@ static int parse(int argc, char **argv, struct options *options)
 	options->sign_in = strcmp(argv[optind], "sign-in") == 0;
 	options->destination = argv[optind + 1];
 	if ((!options->rotate && !options->sign_in && strcmp(argv[optind], "status") != 0) ||
-	    (options->due && !options->rotate))
+	    (options->due && !options->rotate) || (options->list && (options->rotate || options->sign_in)))
 		return usage(stderr, STATUS_USAGE);
 	return 0;
 }
@@ -254,5 +294,7 @@ int credentials_command(int argc, char **argv)
 	token_reply_init();
 	status = fetch_global_init() == 0 ? all(config, &options) : STATUS_NOT_WELL;
 	config_free(config);
+	if (options.list)
+		written_json(stdout, json_pack("{so}", "destinations", options.list));
 	return status;
 }

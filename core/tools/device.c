@@ -19,6 +19,7 @@
 #include "core/config/profile.h"
 #include "core/tools/device_entry.h"
 #include "core/tools/device_known.h"
+#include "core/tools/presets.h"
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
@@ -40,7 +41,7 @@ static int usage(FILE *out, int status)
 	      "       postrider device add NAME --address ADDRESS | --user NAME [--profile NAME] [--from ADDRESS]\n"
 	      "                 [--owner ADDRESS] [--place TEXT] [--connections NUMBER] [--config FILE] [--json]\n"
 	      "       postrider device remove NAME [--config FILE] [--json]\n"
-	      "       postrider device profiles [NAME]\n",
+	      "       postrider device profiles [NAME] [--json]\n",
 	      out);
 	return status;
 }
@@ -434,9 +435,9 @@ static int remove_one(const struct config *config, const struct options *o)
 	return 0;
 }
 
-static int profiles(const char *name)
+static int profiles(const char *name, bool json)
 {
-	int r = preset_list(&preset_profiles, name, stdout);
+	int r = presets_show(&preset_profiles, "profiles", name, json);
 
 	if (r < 0)
 		return fail(STATUS_UNAVAILABLE, "profiles",
@@ -512,7 +513,7 @@ int device_command(int argc, char **argv)
 	if (status != 0)
 		return usage(status < 0 ? stdout : stderr, status < 0 ? 0 : status);
 	if (strcmp(verb, "profiles") == 0)
-		return profiles(o.name);
+		return profiles(o.name, o.json);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;

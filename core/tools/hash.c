@@ -4,6 +4,8 @@
 #include "core/tools/hash.h"
 
 #include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -16,6 +18,7 @@
 #include "core/agents/password.h"
 #include "core/base/hidden.h"
 #include "core/config/user_file.h"
+#include "core/tools/written.h"
 
 enum { STATUS_USAGE = 64, STATUS_DATA = 65, STATUS_UNAVAILABLE = 69 };
 enum { INPUT_SIZE = PASSWORD_MAX + 2 };
@@ -138,7 +141,7 @@ static const char *get_password(struct secrets *secrets)
 	return strcmp(secrets->password, secrets->again) != 0 ? "the two are not the same" : NULL;
 }
 
-static int write_line(const char *name, struct secrets *secrets)
+static int write_line(const char *name, bool json, struct secrets *secrets)
 {
 	struct password_desk *desk = password_desk_new();
 	char hash[PASSWORD_HASH_MAX + 1];
@@ -147,32 +150,50 @@ static int write_line(const char *name, struct secrets *secrets)
 	password_desk_free(desk);
 	if (r < 0)
 		return fail(STATUS_UNAVAILABLE, strerror(-r));
-	if (printf("%s:%s\n", name, hash) < 0 || fflush(stdout) != 0)
+	if (json) {
+		written_json(stdout, json_pack("{so ss}", "name", written_text(span_text(name)), "hash", hash));
+	} else if (printf("%s:%s\n", name, hash) < 0) {
+		return fail(STATUS_UNAVAILABLE, strerror(errno));
+	}
+	if (fflush(stdout) != 0)
 		return fail(STATUS_UNAVAILABLE, strerror(errno));
 	return 0;
 }
 
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider hash NAME [--json]      asks for the password, or reads it as the first line of the "
+	      "input\n",
+	      out);
+	return status;
+}
+
 int hash_command(int argc, char **argv)
 {
-	bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct secrets *secrets;
-	const char *wrong;
-	int status;
+	const char *wrong, *name;
+	bool json = false;
+	int option, status;
 
-	if (help || argc != 2 || argv[1][0] == '-') {
-		fputs("usage: postrider hash NAME      asks for the password, or reads it as the first line of the "
-		      "input\n",
-		      help ? stdout : stderr);
-		return help ? 0 : STATUS_USAGE;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option != 'j')
+			return option == 'h' ? usage(stdout, 0) : usage(stderr, STATUS_USAGE);
+		json = true;
 	}
-	wrong = user_name_problem(argv[1], strlen(argv[1]));
+	if (argc - optind != 1)
+		return usage(stderr, STATUS_USAGE);
+	name = argv[optind];
+	wrong = user_name_problem(name, strlen(name));
 	if (wrong)
 		return fail(STATUS_DATA, wrong);
 	secrets = hidden_new(sizeof(*secrets));
 	if (!secrets)
 		return fail(STATUS_UNAVAILABLE, strerror(errno));
 	wrong = get_password(secrets);
-	status = wrong ? fail(STATUS_DATA, wrong) : write_line(argv[1], secrets);
+	status = wrong ? fail(STATUS_DATA, wrong) : write_line(name, json, secrets);
 	hidden_free(secrets, sizeof(*secrets));
 	return status;
 }

@@ -20,10 +20,10 @@
 
 static int usage(FILE *out, int status)
 {
-	fputs("usage: postrider suppress add ADDRESS... [--reason REASON] [--note TEXT] [--config FILE]\n"
-	      "       postrider suppress remove ADDRESS... [--config FILE]\n"
+	fputs("usage: postrider suppress add ADDRESS... [--reason REASON] [--note TEXT] [--config FILE] [--json]\n"
+	      "       postrider suppress remove ADDRESS... [--config FILE] [--json]\n"
 	      "       postrider suppress list [ADDRESS...] [--config FILE] [--json]\n"
-	      "       postrider suppress import FILE [--reason REASON] [--note TEXT] [--config FILE]\n"
+	      "       postrider suppress import FILE [--reason REASON] [--note TEXT] [--config FILE] [--json]\n"
 	      "       postrider suppress export [--config FILE] [--json]\n"
 	      "reasons: manual (where none is given), bounce, complaint, unsubscribed\n",
 	      out);
@@ -33,6 +33,7 @@ static int usage(FILE *out, int status)
 static int change(const struct suppress_options *o, char **addresses, int count, bool removed)
 {
 	struct suppress_batch b;
+	int status;
 
 	if (count == 0)
 		return usage(stderr, SUPPRESS_USAGE);
@@ -47,7 +48,10 @@ static int change(const struct suppress_options *o, char **addresses, int count,
 		return suppress_fail(SUPPRESS_FILE, o->path, "out of memory");
 	for (int i = 0; i < count; i++)
 		(void)suppress_put(&b, span_text(addresses[i]), suppress_now(o, removed));
-	return suppress_end(&b, NULL);
+	status = suppress_end(&b, NULL);
+	if (status == 0 && o->json)
+		written_json(stdout, json_pack("{si}", removed ? "removed" : "added", count));
+	return status;
 }
 
 /* ---- list, export ----------------------------------------------------------------------------------------------- */
@@ -72,11 +76,11 @@ static bool is_wanted(const struct showing *s, struct span address)
 
 static void show_json(const struct suppression_entry *entry, const char *date)
 {
-	json_t *object = json_pack("{s:s%,s:s,s:s}", "address", entry->address.data, (size_t)entry->address.length,
-				   "reason", suppression_reason_name(entry->reason), "since", date);
+	json_t *object = json_pack("{so ss ss}", "address", written_text(entry->address), "reason",
+				   suppression_reason_name(entry->reason), "since", date);
 
 	if (object && entry->note.length > 0)
-		(void)json_object_set_new(object, "note", json_stringn(entry->note.data, entry->note.length));
+		(void)json_object_set_new(object, "note", written_text(entry->note));
 	written_json_line(stdout, object);
 }
 

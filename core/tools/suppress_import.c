@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/tools/written.h"
+
 enum { LINE_MOST = 1 << 16, WORD_MOST = 24, TELL_MOST = 100 };
 
 /* ---- lines ------------------------------------------------------------------------------------------------------ */
@@ -355,9 +357,13 @@ int suppress_import(const struct suppress_options *o, const char *file)
 	ended = suppress_end(&m.batch, &live);
 	if (ended != 0)
 		return ended;
-	if (status == 0 || m.batch.lines > 0)
+	if (o->json)
+		written_json(stdout, json_pack("{sI sI sI sI}", "taken", (json_int_t)m.batch.lines, "refused",
+					       (json_int_t)m.wrong, "passing", (json_int_t)m.passing, "listed",
+					       (json_int_t)live));
+	else if (status == 0 || m.batch.lines > 0)
 		printf("%zu lines taken, %zu refused; %zu addresses are in the list\n", m.batch.lines, m.wrong, live);
-	if (m.passing > 0)
+	if (m.passing > 0 && !o->json)
 		printf("%zu lines were left out: what they say of an address passes\n", m.passing);
 	return status == 0 && m.wrong > 0 ? SUPPRESS_DATA : status;
 }

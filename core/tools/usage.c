@@ -7,7 +7,8 @@ int usage(FILE *out, int status)
 {
 	fputs("usage: postrider run --config FILE      relay mail in the foreground until SIGTERM\n"
 	      "       postrider check --config FILE    check a configuration: 0, or 78 and what to write instead;\n"
-	      "                                        --show: what is in force, and where each value comes from\n"
+	      "                                        --show: what is in force, and where each value comes from;\n"
+	      "                                        [--json], as nearly all of these\n"
 	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
 	      "       postrider status                 does it run, and how does it go; [--json]\n"
 	      "       postrider stats                  what was counted; each destination now\n"

@@ -4,7 +4,33 @@
 #include "core/tools/written.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#include "core/smtp/utf8.h"
+
+json_t *written_text(struct span text)
+{
+	static const char replaced[] = "\xef\xbf\xbd";
+	char *out = malloc(3 * (size_t)text.length + 1);
+	size_t n = 0;
+	json_t *json;
+
+	if (!out)
+		return NULL;
+	while (text.length > 0) {
+		uint32_t length = (unsigned char)*text.data < 0x80 ? 1 : utf8_character(text);
+		memcpy(out + n, length ? text.data : replaced, length ? length : 3);
+		n += length ? length : 3;
+		length += length == 0;
+		text.data += length;
+		text.length -= length;
+	}
+	json = json_stringn(out, n);
+	free(out);
+	return json;
+}
 
 void written_quoted(FILE *out, const char *text)
 {

@@ -8,8 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/base/span.h"
+
 enum { WRITTEN_DAY_SIZE = 16 };
 
+/* Of any octets: what is not UTF-8 is U+FFFD, as in what the control socket answers. NULL without memory. */
+json_t *written_text(struct span text);
 /* A value of YAML in double quotes (1.2, 7.3.1). `text` is of printable ASCII. */
 void written_quoted(FILE *out, const char *text);
 /* On a line of its own, in ASCII: so no terminal does anything with what strangers have written. Takes `json`; NULL:
