@@ -62,20 +62,17 @@ void message_id_text(struct message_id id, char out[MESSAGE_ID_TEXT])
 		out[--at] = alphabet[part & 31];
 }
 
-/* Upper or lower case, and the look-alikes that people write when they copy an id by hand. */
-static int digit_value(char c)
-{
-	if (c >= 'a' && c <= 'z')
-		c = (char)(c - 'a' + 'A');
-	if (c == 'O')
-		return 0;
-	if (c == 'I' || c == 'L')
-		return 1;
-	for (int i = 0; i < 32; i++)
-		if (alphabet[i] == c)
-			return i;
-	return -1;
-}
+/* What a character stands for, and one; 0: nothing. Upper or lower case, and the look-alikes that people write when
+ * they copy an id by hand. */
+static const uint8_t digit_values[256] = {
+	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,  ['8'] = 9,
+	['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['G'] = 17, ['H'] = 18,
+	['I'] = 2,  ['J'] = 19, ['K'] = 20, ['L'] = 2,  ['M'] = 21, ['N'] = 22, ['O'] = 1,  ['P'] = 23, ['Q'] = 24,
+	['R'] = 25, ['S'] = 26, ['T'] = 27, ['V'] = 28, ['W'] = 29, ['X'] = 30, ['Y'] = 31, ['Z'] = 32, ['a'] = 11,
+	['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['g'] = 17, ['h'] = 18, ['i'] = 2,  ['j'] = 19,
+	['k'] = 20, ['l'] = 2,  ['m'] = 21, ['n'] = 22, ['o'] = 1,  ['p'] = 23, ['q'] = 24, ['r'] = 25, ['s'] = 26,
+	['t'] = 27, ['v'] = 28, ['w'] = 29, ['x'] = 30, ['y'] = 31, ['z'] = 32,
+};
 
 int message_id_parse(const char *text, size_t length, struct message_id *out)
 {
@@ -84,12 +81,12 @@ int message_id_parse(const char *text, size_t length, struct message_id *out)
 	if (length != MESSAGE_ID_TEXT)
 		return -1;
 	for (size_t i = 0; i < length; i++) {
-		int value = digit_value(text[i]);
+		unsigned value = digit_values[(uint8_t)text[i]];
 
-		if (value < 0 || (i == 0 && value > 7)) /* 26 * 5 is two bits more than 128 */
+		if (value == 0 || (i == 0 && value > 8)) /* 26 * 5 is two bits more than 128 */
 			return -1;
 		id.high = id.high << 5 | id.low >> 59;
-		id.low = id.low << 5 | (uint64_t)value;
+		id.low = id.low << 5 | (value - 1);
 	}
 	*out = id;
 	return 0;

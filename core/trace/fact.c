@@ -7,6 +7,7 @@
 #include "core/trace/fact.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 16 };
@@ -293,6 +294,32 @@ static bool decode(struct cursor *c, struct span *text)
 	return true;
 }
 
+/* Octets that are a quote, a backslash or a control character have their highest bit set, by themselves or below one
+ * that has. */
+static uint64_t special_of(uint64_t eight)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
+
+	return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((eight - ones * ' ') & ~eight)) &
+	       highs;
+}
+
+/* The first of them, or `end`. */
+static const char *special_in(const char *at, const char *end)
+{
+	for (; end - at >= 8; at += 8) {
+		uint64_t eight, found;
+		memcpy(&eight, at, 8);
+		found = special_of(le64toh(eight));
+		if (found)
+			return at + __builtin_ctzll(found) / 8;
+	}
+	while (at < end && *at != '"' && *at != '\\' && (uint8_t)*at >= ' ')
+		at++;
+	return at;
+}
+
 /* A string; most have no escapes, and stay where they are. */
 static bool string(struct cursor *c, struct span *text)
 {
@@ -301,13 +328,10 @@ static bool string(struct cursor *c, struct span *text)
 	if (!take(c, '"'))
 		return false;
 	start = c->at;
-	for (p = start; p < c->end && *p != '"'; p++) {
-		if (*p == '\\')
-			return decode(c, text);
-		if ((uint8_t)*p < ' ')
-			return false;
-	}
-	if (p == c->end)
+	p = special_in(start, c->end);
+	if (p < c->end && *p == '\\')
+		return decode(c, text);
+	if (p == c->end || *p != '"')
 		return false;
 	*text = (struct span){start, (uint32_t)(p - start)};
 	c->at = p + 1;
@@ -378,8 +402,9 @@ static const struct key *key_of(struct span name)
 {
 	const struct key *key = name.length <= KEY_LENGTH_MAX ? keys_of[name.length] : NULL;
 
+	/* There are none of one octet or less. */
 	for (; key && key->name; key++) {
-		if (memcmp(key->name, name.data, name.length) == 0)
+		if (key->name[0] == name.data[0] && memcmp(key->name, name.data, name.length) == 0)
 			return key;
 	}
 	return NULL;

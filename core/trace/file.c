@@ -59,7 +59,7 @@ static int64_t name_of(struct rows *r, enum fact_text which)
 	int64_t id = 0;
 
 	if (r->status == TRACE_OK)
-		r->status = file_name(r->file, r->fact->text[which], r->period, &id);
+		r->status = file_name(r->file, which, r->fact->text[which], r->period, &id);
 	return id;
 }
 
@@ -118,19 +118,14 @@ static void message_row(struct rows *r, enum statement which, const uint8_t *id,
 
 static void add_recipient(struct rows *r, struct span address, int64_t destination, enum row_result result)
 {
-	sqlite3_stmt *s = file_statement(r->file, ADD_RECIPIENT);
 	int64_t hash;
+	bool again;
 
 	if (r->status != TRACE_OK || !address.data)
 		return;
 	hash = row_hash(ROW_KEY_RECIPIENT, address);
-	(void)sqlite3_bind_int64(s, 1, r->n);
-	(void)sqlite3_bind_int64(s, 2, hash);
-	file_bind_text(s, 3, address);
-	file_bind_id(s, 4, destination);
-	(void)sqlite3_bind_int(s, 5, result);
-	r->status = file_run(r->file, ADD_RECIPIENT);
-	if (r->status == TRACE_OK)
+	r->status = file_recipient(r->file, r->n, hash, address, destination, result, &again);
+	if (r->status == TRACE_OK && !again)
 		r->status = add_key(r->file, hash, r->n);
 }
 
@@ -148,27 +143,47 @@ static void who(struct rows *r)
 	seen(r, ROW_KEY_DESTINATION, r->fact->text[FACT_DESTINATION]);
 }
 
+/* It is made, if nothing stands there. */
+static bool is_new_row(struct rows *r, const uint8_t id[16], enum fact_kind kind)
+{
+	message_row(r, ADD_MESSAGE, id, kind);
+	if (r->status != TRACE_OK || sqlite3_changes(r->file->db) == 0)
+		return false;
+	who(r);
+	return true;
+}
+
+/* A row that is there, whole or only its number, is of this message; it is filled where it can be. */
+static bool is_own_row(struct rows *r, const uint8_t id[16], enum fact_kind kind)
+{
+	bool there, stub = false;
+
+	if (!is_row(r, r->n, id, &there, &stub))
+		return r->status == TRACE_OK && !there && is_new_row(r, id, kind);
+	if (stub && kind != FACT_OTHER) {
+		message_row(r, FILL_MESSAGE, NULL, kind);
+		who(r);
+	}
+	return true;
+}
+
 /* The message's number; its row is made where there is none, and filled where there is only its number. */
 static void find_message(struct rows *r, enum fact_kind kind)
 {
 	int64_t first = row_number(r->fact->id);
 	uint8_t id[16];
-	bool there = true, stub = false;
 
 	id_octets(r->fact->id, id);
 	r->period = first >> ROW_PERIOD_SHIFT;
+	/* What comes to something was begun just now, as a rule, and what begins is new. */
+	if (kind == FACT_OTHER && file_known(r->file, first, id, &r->n))
+		return;
 	for (int i = 0; i < ROW_PROBES && r->status == TRACE_OK; i++) {
 		r->n = first + i;
-		if (is_row(r, r->n, id, &there, &stub)) {
-			if (stub && kind != FACT_OTHER) {
-				message_row(r, FILL_MESSAGE, NULL, kind);
-				who(r);
-			}
-			return;
-		}
-		if (r->status == TRACE_OK && !there) {
-			message_row(r, ADD_MESSAGE, id, kind);
-			who(r);
+		if ((kind != FACT_OTHER && is_new_row(r, id, kind)) ||
+		    (r->status == TRACE_OK && is_own_row(r, id, kind))) {
+			if (r->status == TRACE_OK)
+				file_know(r->file, first, id, r->n);
 			return;
 		}
 	}
@@ -193,22 +208,26 @@ static void add_refusal(struct rows *r)
 /* "TLSv1.3 TLS13-AES128-GCM-SHA256 chain", as one name. */
 static int64_t tls_name(struct rows *r)
 {
+	static const enum fact_text parts[] = {FACT_TLS, FACT_CIPHER, FACT_PROOF};
 	const struct fact *fact = r->fact;
 	char text[256];
 	int64_t id = 0;
-	int n;
+	size_t n = 0;
 
 	if (!fact_has(fact, FACT_TLS))
 		return 0;
-	n = snprintf(
-		text, sizeof(text), "%.*s %.*s %.*s", (int)fact->text[FACT_TLS].length, fact->text[FACT_TLS].data,
-		(int)fact->text[FACT_CIPHER].length, fact->text[FACT_CIPHER].data ? fact->text[FACT_CIPHER].data : "",
-		(int)fact->text[FACT_PROOF].length, fact->text[FACT_PROOF].data ? fact->text[FACT_PROOF].data : "");
-	n = n < (int)sizeof(text) ? n : (int)sizeof(text) - 1;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		struct span part = fact->text[parts[i]];
+		size_t room = sizeof(text) - 1 - n, length = part.length < room ? part.length : room;
+		if (i > 0 && room > 0)
+			text[n++] = ' ';
+		memcpy(text + n, part.data ? part.data : "", length);
+		n += length;
+	}
 	while (n > 0 && text[n - 1] == ' ')
 		n--;
 	if (r->status == TRACE_OK)
-		r->status = file_name(r->file, (struct span){text, (uint32_t)n}, r->period, &id);
+		r->status = file_name(r->file, FACT_TLS, (struct span){text, (uint32_t)n}, r->period, &id);
 	return id;
 }
 

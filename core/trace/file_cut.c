@@ -132,6 +132,7 @@ static enum trace_status cut_before(struct trace_file *file, int64_t n, unsigned
 		status = cut(file, CUT_GAPS, (int64_t)row_ms(n));
 	if (status == TRACE_OK)
 		file_forget_names(file);
+	file_know_none(file);
 	return status;
 }
 

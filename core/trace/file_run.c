@@ -118,6 +118,7 @@ void file_forget_names(struct trace_file *file)
 	for (unsigned i = 0; i < FILE_NAMES; i++)
 		free(file->names[i].text);
 	memset(file->names, 0, sizeof(file->names));
+	memset(file->last, 0, sizeof(file->last));
 	file->names_used = 0;
 }
 
@@ -142,11 +143,41 @@ static enum trace_status find_name(struct trace_file *file, struct span text, in
 	return status;
 }
 
-/* The number of a text, 0 where there is none. */
-enum trace_status file_name(struct trace_file *file, struct span text, int64_t period, int64_t *id)
+/* Where a text stands, or may. */
+static struct file_name *place_of(struct trace_file *file, struct span text)
 {
-	struct file_name *place;
-	uint64_t at;
+	for (uint64_t at = (uint64_t)row_hash(ROW_KEY_CLIENT, text);; at++) {
+		struct file_name *place = &file->names[at & (FILE_NAMES - 1)];
+		if (!place->text || (place->length == text.length && memcmp(place->text, text.data, text.length) == 0))
+			return place;
+	}
+}
+
+static enum trace_status take_place(struct trace_file *file, struct file_name *place, struct span text, int64_t period)
+{
+	char *copy = malloc(text.length);
+	enum trace_status status;
+	int64_t id;
+
+	if (!copy) {
+		snprintf(file->problem, sizeof(file->problem), "out of memory");
+		return TRACE_CANNOT;
+	}
+	status = find_name(file, text, period, &id);
+	if (status != TRACE_OK) {
+		free(copy);
+		return status;
+	}
+	memcpy(copy, text.data, text.length);
+	*place = (struct file_name){.text = copy, .length = text.length, .id = id};
+	file->names_used++;
+	return TRACE_OK;
+}
+
+enum trace_status file_name(struct trace_file *file, enum fact_text which, struct span text, int64_t period,
+			    int64_t *id)
+{
+	struct file_name *place = file->last[which];
 	enum trace_status status = TRACE_OK;
 
 	*id = 0;
@@ -154,27 +185,15 @@ enum trace_status file_name(struct trace_file *file, struct span text, int64_t p
 		return TRACE_OK;
 	if (text.length > NAME_MAX_OCTETS)
 		text.length = NAME_MAX_OCTETS;
-	if (file->names_used >= NAMES_FULL)
-		file_forget_names(file);
-	for (at = (uint64_t)row_hash(ROW_KEY_CLIENT, text);; at++) {
-		place = &file->names[at & (FILE_NAMES - 1)];
-		if (!place->text || (place->length == text.length && memcmp(place->text, text.data, text.length) == 0))
-			break;
-	}
-	if (!place->text) {
-		char *copy = malloc(text.length);
-		if (!copy) {
-			snprintf(file->problem, sizeof(file->problem), "out of memory");
-			return TRACE_CANNOT;
-		}
-		status = find_name(file, text, period, id);
-		if (status != TRACE_OK) {
-			free(copy);
+	if (!place || place->length != text.length || memcmp(place->text, text.data, text.length) != 0) {
+		if (file->names_used >= NAMES_FULL)
+			file_forget_names(file);
+		place = place_of(file, text);
+		if (!place->text)
+			status = take_place(file, place, text, period);
+		if (status != TRACE_OK)
 			return status;
-		}
-		memcpy(copy, text.data, text.length);
-		*place = (struct file_name){.text = copy, .length = text.length, .id = *id};
-		file->names_used++;
+		file->last[which] = place;
 	}
 	*id = place->id;
 	if (place->period < period) {
@@ -185,45 +204,4 @@ enum trace_status file_name(struct trace_file *file, struct span text, int64_t p
 		place->period = period;
 	}
 	return status;
-}
-
-enum trace_status file_begin(struct trace_file *file)
-{
-	enum trace_status status = TRACE_OK;
-
-	if (!file->open)
-		status = file_run(file, BEGIN);
-	if (status == TRACE_OK)
-		file->open = true;
-	return status;
-}
-
-enum trace_status trace_file_commit(struct trace_file *file)
-{
-	enum trace_status status;
-
-	if (!file->open)
-		return TRACE_OK;
-	status = file_run(file, COMMIT);
-	if (status != TRACE_OK)
-		return status;
-	file->open = false;
-	file->rows = 0;
-	return TRACE_OK;
-}
-
-void trace_file_rollback(struct trace_file *file)
-{
-	if (file->open)
-		(void)sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
-	file->open = false;
-	file->rows = 0;
-	/* What the transaction had made is not there. */
-	file_forget_names(file);
-	memset(file->seen, 0, sizeof(file->seen));
-}
-
-unsigned trace_file_rows(const struct trace_file *file)
-{
-	return file->rows;
 }

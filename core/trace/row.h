@@ -76,7 +76,8 @@ static inline bool row_is_unfinished(enum row_result result)
 
 extern const char row_schema[];
 /* The index of recipients whose mail is still to be done: few at any time, however long the trace is. It changes
- * nothing of what is in the file, so versions that know nothing of it keep it as well. */
+ * nothing of what is in the file, so versions that know nothing of it keep it as well. Where it is not there yet, or in
+ * the words of before, all recipients are read once. */
 extern const char row_unfinished[];
 
 #endif

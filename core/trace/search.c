@@ -22,8 +22,8 @@ static const char *const texts[SEARCH_STATEMENTS] = {
 		 " AND (?10 IS NULL OR id=?10) ORDER BY n DESC LIMIT ?11",
 	[KEY] = "SELECT n FROM key WHERE period=?1 AND hash=?2 AND n<=?3 ORDER BY n DESC LIMIT 1",
 	/* Said once more in the index's words, as SQLite takes it only then. */
-	[UNFINISHED] =
-		"SELECT n FROM recipient WHERE result=?1 AND n<=?2 AND result IN (0,2,4) ORDER BY n DESC LIMIT 1",
+	[UNFINISHED] = "SELECT n FROM recipient WHERE result=?1 AND n<=?2 AND (result=0 OR result=2 OR result=4)"
+		       " ORDER BY n DESC LIMIT 1",
 	[NAME] = "SELECT id FROM name WHERE text=?1",
 	[FIRST] = "SELECT n FROM message ORDER BY n LIMIT 1",
 	[LAST] = "SELECT n FROM message ORDER BY n DESC LIMIT 1",

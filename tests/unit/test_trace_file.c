@@ -1,6 +1,7 @@
 /*
  * test_trace_file.c - facts as rows, what goes when it is old or too much, and what is found again.
  */
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -206,6 +207,159 @@ static void test_facts_in_any_order(void)
 	CHECK_EQ(FOUND(.recipient = "a@x"), 3);
 }
 
+/* What is in the file, as text: the same whenever it was committed. */
+static char *content(void)
+{
+	static const char *const queries[] = {"SELECT n, address, destination, result FROM recipient ORDER BY n, hash",
+					      "SELECT n, kind, client, sender FROM message ORDER BY n",
+					      "SELECT n, result, host, reply FROM step ORDER BY n, k",
+					      "SELECT period, hash, n FROM key ORDER BY period, hash, n",
+					      "SELECT result, n FROM recipient WHERE result=0 OR result=2 OR result=4"};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	sqlite3 *db = NULL;
+
+	CHECK_EQ(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		sqlite3_stmt *s = NULL;
+		CHECK_EQ(sqlite3_prepare_v2(db, queries[i], -1, &s, NULL), SQLITE_OK);
+		while (sqlite3_step(s) == SQLITE_ROW) {
+			for (int c = 0; c < sqlite3_column_count(s); c++) {
+				const char *value = (const char *)sqlite3_column_text(s, c);
+				fprintf(out, "%s ", value ? value : "-");
+			}
+			fputc('\n', out);
+		}
+		(void)sqlite3_finalize(s);
+	}
+	(void)sqlite3_close(db);
+	fclose(out);
+	return text;
+}
+
+/* Mail of all sorts, with a commit behind each fact, behind some of them, or at the end. */
+static char *put_all(unsigned each)
+{
+	static const char *const results[] = {"delivered", "deferred", "failed", "partial"};
+	unsigned facts = 0;
+
+	begin();
+#define NEXT()                                                                                                         \
+	do {                                                                                                           \
+		if (++facts % each == 0)                                                                               \
+			CHECK_EQ(trace_file_commit(file), TRACE_OK);                                                   \
+	} while (0)
+	for (unsigned i = 0; i < 200; i++) {
+		char recipient[32], other[32];
+		snprintf(recipient, sizeof(recipient), "r%u@example.com", i);
+		snprintf(other, sizeof(other), "o%u@example.com", i);
+		accept(NOW_MS + i, i, i % 2 ? "apps" : "copiers", "s@x", recipient);
+		NEXT();
+		if (i % 5 == 0) { /* the same once more */
+			accept(NOW_MS + i, i, i % 2 ? "apps" : "copiers", "s@x", recipient);
+			NEXT();
+		}
+		if (i % 7 == 0) { /* of one that nobody named before */
+			attempt(NOW_MS + i, i, 20, other, "delivered");
+			NEXT();
+		}
+		if (i % 3 == 0)
+			continue;
+		attempt(NOW_MS + i, i, 100, recipient, results[i % 4]);
+		NEXT();
+		if (i % 4 == 1) {
+			attempt(NOW_MS + i, i, 200, recipient, "delivered");
+			NEXT();
+		}
+	}
+#undef NEXT
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	return content();
+}
+
+static void test_whenever_it_is_committed(void)
+{
+	static const unsigned every[] = {2, 3, 7, 100000};
+	char *one = put_all(1);
+
+	CHECK(strlen(one) > 10000);
+	for (size_t i = 0; i < sizeof(every) / sizeof(every[0]); i++) {
+		char *other = put_all(every[i]);
+		CHECK(strcmp(one, other) == 0);
+		free(other);
+	}
+	free(one);
+}
+
+/* More recipients than are held, with addresses of all lengths, and none of what was not committed. */
+static void test_more_than_is_held(void)
+{
+	char recipient[600];
+	unsigned i;
+
+	begin();
+	memset(recipient, 'r', sizeof(recipient));
+	for (i = 0; i < 20000; i++) {
+		size_t length = 8 + i % 500;
+		snprintf(recipient + length, sizeof(recipient) - length, "%u@x", i);
+		accept(NOW_MS + i, i, "apps", "s@x", recipient);
+		memset(recipient + length, 'r', 16);
+	}
+	CHECK_EQ(FOUND(.result = ROW_QUEUED, .limit = 1000, .client = "apps"), 1000);
+	accept(NOW_MS + i, i, "apps", "s@x", "gone@x");
+	attempt(NOW_MS + i + 1, i + 1, 10, "gone@x", "delivered");
+	trace_file_rollback(file);
+	CHECK_EQ(FOUND(.recipient = "gone@x"), 0);
+	/* Nothing of it is believed to be there. */
+	attempt(NOW_MS + i, i, 10, "gone@x", "delivered");
+	CHECK_EQ(FOUND(.recipient = "gone@x"), 1);
+	CHECK_EQ(FOUND(.recipient = "gone@x", .client = "apps"), 0);
+}
+
+/* What was cut off is not believed to be there either. */
+static void test_an_attempt_behind_its_message(void)
+{
+	bool more = false;
+
+	begin();
+	accept(NOW_MS - 2 * DAY_MS, 1, "apps", "s@x", "a@x");
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	CHECK_EQ(trace_file_prune(file, NOW_MS - DAY_MS, UINT64_MAX, 100, &more), TRACE_OK);
+	CHECK_EQ(FOUND(.until_ms = UINT64_MAX), 0);
+	attempt(NOW_MS - 2 * DAY_MS, 1, 10, "a@x", "delivered");
+	CHECK_EQ(FOUND(.until_ms = UINT64_MAX), 1);
+}
+
+/* A file of before has the index of unfinished mail in other words. */
+static void test_the_index_of_before(void)
+{
+	sqlite3 *db = NULL;
+	char *text;
+
+	begin();
+	accept(NOW_MS, 1, "apps", "s@x", "a@x");
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	trace_file_close(file);
+	CHECK_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	CHECK_EQ(sqlite3_exec(db,
+			      "DROP INDEX waiting; CREATE INDEX unfinished ON recipient(result, n) "
+			      "WHERE result IN (0,2,4)",
+			      NULL, NULL, NULL),
+		 SQLITE_OK);
+	(void)sqlite3_close(db);
+	open_file();
+	accept(NOW_MS + 1, 2, "apps", "s@x", "b@x");
+	CHECK_EQ(FOUND(.result = ROW_QUEUED, .limit = 10), 2);
+	text = content();
+	CHECK(strstr(text, "a@x") && strstr(text, "b@x"));
+	free(text);
+	CHECK_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	CHECK_EQ(sqlite3_exec(db, "DROP INDEX unfinished", NULL, NULL, NULL), SQLITE_ERROR);
+	CHECK_EQ(sqlite3_exec(db, "REINDEX waiting", NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(db);
+}
+
 static void test_many_in_one_moment(void)
 {
 	begin();
@@ -398,6 +552,10 @@ int main(void)
 	RUN(test_found_by_several_keys);
 	RUN(test_found_by_a_second_destination);
 	RUN(test_facts_in_any_order);
+	RUN(test_whenever_it_is_committed);
+	RUN(test_more_than_is_held);
+	RUN(test_an_attempt_behind_its_message);
+	RUN(test_the_index_of_before);
 	RUN(test_many_in_one_moment);
 	RUN(test_ended_while_looking);
 	RUN(test_what_is_old_goes);
