@@ -523,6 +523,7 @@ static bool wait_for_shards(struct process *p, const sigset_t *signals)
 		int which = next_signal(signals, DRAIN_LOOK_MS);
 		if (which != 0 && which != SIGHUP)
 			atomic_store(&p->relay.hurry, true);
+		agents_hasten(&p->agents);
 		(void)watch_shards(&p->relay, now_ns, own_log(p));
 		if (now_ns > end_ns)
 			return false;

@@ -11,7 +11,7 @@
  *
  * A question comes back exactly once for each time it was asked, on the thread that asked, never from inside
  * agent_ask(): with an answer, with -ETIMEDOUT at its deadline, or at once with -EBUSY where the agent has as many as
- * it takes. Giving up only says that nobody wants to know any more; it hastens the return, where the agent can. Until
+ * it takes. Giving up only says that nobody wants to know any more; it comes back so when the agent looks next. Until
  * then the agent owns the question: what embeds it must stay (so: stop, give up, wait until it is back, free). The
  * exception is the end of the process: once an agent has been closed, nothing comes back (agent_thread.h).
  *

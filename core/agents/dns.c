@@ -251,6 +251,12 @@ bool dns_idle(const struct dns *dns)
 	return atomic_load_explicit(&dns->thread.agent.out, memory_order_relaxed) == 0;
 }
 
+void dns_hasten(struct dns *dns)
+{
+	if (dns)
+		agent_bell(&dns->thread.agent);
+}
+
 void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question)
 {
 	agent_ask(&dns->thread.agent, asker, &question->question);

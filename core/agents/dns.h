@@ -78,6 +78,8 @@ struct dns *dns_start(const struct dns_settings *settings);
 void dns_stop(struct dns *dns);
 /* All that was asked has come back. */
 bool dns_idle(const struct dns *dns);
+/* What was given up comes back now. Any thread; NULL: nothing. */
+void dns_hasten(struct dns *dns);
 void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question);
 
 #endif

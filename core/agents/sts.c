@@ -586,6 +586,12 @@ void sts_stop(struct sts *sts)
 	free_all(sts);
 }
 
+void sts_hasten(struct sts *sts)
+{
+	if (sts)
+		agent_bell(&sts->thread.agent);
+}
+
 void sts_ask(struct sts *sts, struct asker *asker, struct sts_question *question)
 {
 	agent_ask(&sts->thread.agent, asker, &question->question);

@@ -91,6 +91,8 @@ struct sts *sts_start(const char *directory);
 struct sts *sts_start_within(const char *directory, struct sts_bounds bounds);
 /* Waits for no answer; nothing comes back any more. */
 void sts_stop(struct sts *sts);
+/* What was given up comes back now. Any thread; NULL: nothing. */
+void sts_hasten(struct sts *sts);
 void sts_ask(struct sts *sts, struct asker *asker, struct sts_question *question);
 
 #endif

@@ -239,6 +239,12 @@ void tokens_stop(struct tokens *tokens)
 	close_all(tokens);
 }
 
+void tokens_hasten(struct tokens *tokens)
+{
+	if (tokens)
+		agent_bell(&tokens->thread.agent);
+}
+
 void token_ask(struct tokens *tokens, struct asker *asker, struct token_question *question)
 {
 	agent_ask(&tokens->thread.agent, asker, &question->question);

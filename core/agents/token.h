@@ -75,6 +75,8 @@ struct token_question {
 struct tokens *tokens_start(struct log *log);
 /* Waits for no answer; nothing comes back any more. Identities may be released before or after. */
 void tokens_stop(struct tokens *tokens);
+/* What was given up comes back now. Any thread; NULL: nothing. */
+void tokens_hasten(struct tokens *tokens);
 
 /* The identity of these settings, which are copied; the same for the same settings. `user`: the mailbox, or NULL.
  * `name`: for events, "office365" or "office365/scan1@contoso.com". From any thread, but not for each message: takes a

@@ -415,6 +415,17 @@ void agents_sweep(struct agents *agents)
 	agents->retired_count = left;
 }
 
+void agents_hasten(struct agents *agents)
+{
+	const struct deliverers *deliverers = &agents->relay->deliverers;
+
+	for (unsigned i = 0; i < agents->retired_count; i++)
+		dns_hasten(agents->retired[i]);
+	dns_hasten(deliverers->dns);
+	tokens_hasten(deliverers->tokens);
+	sts_hasten(deliverers->sts);
+}
+
 void agents_stop(struct agents *agents)
 {
 	struct deliverers *deliverers = &agents->relay->deliverers;

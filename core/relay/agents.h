@@ -59,6 +59,8 @@ void agents_taken(struct agents *agents);
 void agents_refused(struct agents *agents);
 /* Stops those that nobody asks any more and that owe no answer. */
 void agents_sweep(struct agents *agents);
+/* While shards drain: what they gave up comes back, however long a name server, an endpoint or a command is silent. */
+void agents_hasten(struct agents *agents);
 /* When no shard runs any more. */
 void agents_stop(struct agents *agents);
 
