@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,42 +18,19 @@
 
 enum { LOOK_MS = 200 };
 
-/* Signals are blocked in our threads, and some ignored. */
-static int set_attributes(posix_spawnattr_t *attributes)
+/* Commands of the command line have none until they need it. */
+static void begin(void)
 {
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &all);
-	posix_spawnattr_setpgroup(attributes, 0);
-	return posix_spawnattr_setflags(attributes,
-					POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	if (!beside_is_there() && beside_begin(NULL) == 0)
+		(void)atexit(beside_end);
 }
 
 int program_start(char *const *arguments, char *variable, int out, int err, pid_t *pid)
 {
-	char *environment[BESIDE_ENVIRONMENT];
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int r;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (beside_is_there())
-		return beside_start(arguments, variable, out, err, pid);
-	beside_environment(environment, variable);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-	r = set_attributes(&attributes);
-	if (r == 0)
-		r = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return -r;
+	(void)pthread_once(&once, begin);
+	return beside_is_there() ? beside_start(arguments, variable, out, err, pid) : -EAGAIN;
 }
 
 const char *program_why_not(int r)

@@ -1,9 +1,9 @@
 /*
- * core/agents/program.h - a program that is started: by the process beside, where there is one (core/confine/beside.h),
- * else by ourselves.
+ * core/agents/program.h - a program that is started, by the process beside (core/confine/beside.h), which is made now
+ * where there is none yet.
  *
  * With nothing on its standard input, in a process group of its own; who started it ends the group and waits for its
- * first member.
+ * first member. Should he be gone before, however that came about, the group is ended all the same.
  */
 #ifndef POSTRIDER_AGENTS_PROGRAM_H
 #define POSTRIDER_AGENTS_PROGRAM_H

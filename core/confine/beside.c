@@ -55,13 +55,15 @@ static const char *const files[] = {[BESIDE_HOSTS] = "/etc/hosts", [BESIDE_RESOL
 static struct {
 	pthread_mutex_t lock; /* one request at a time */
 	int requests, refusals;
+	int lives; /* the end of a pipe that nobody writes to: where it is closed we are gone */
+	bool any;  /* it starts whatever it is asked to */
 	pid_t pid;
 	bool owes;  /* an answer that nobody waits for any more; under the lock */
 	pid_t late; /* a command that was begun by such a one and has to be reaped; under the lock */
 	atomic_bool silent;
 	char ***commands; /* of the start; owned */
 	size_t command_count;
-} here = {.lock = PTHREAD_MUTEX_INITIALIZER, .requests = -1, .refusals = -1};
+} here = {.lock = PTHREAD_MUTEX_INITIALIZER, .requests = -1, .refusals = -1, .lives = -1};
 
 /* ---- commands that are known --------------------------------------------------------------------------------- */
 
@@ -76,6 +78,8 @@ static bool same_command(char *const *a, char *const *b)
 
 static bool known(char *const *arguments)
 {
+	if (here.any)
+		return true;
 	for (size_t i = 0; i < here.command_count; i++) {
 		if (same_command(here.commands[i], arguments))
 			return true;
@@ -132,7 +136,7 @@ const char *beside_lacks(const struct config *config)
 {
 	char *words[CONFIG_COMMAND_WORDS_MAX + 1];
 
-	for (size_t d = 0; here.requests >= 0 && d < config->destination_count; d++) {
+	for (size_t d = 0; d < config->destination_count; d++) {
 		const struct config_oauth *oauth = oauth_of(config, d);
 		if (!oauth)
 			continue;
@@ -240,6 +244,33 @@ static _Noreturn void become(char *const *arguments, char *const *environment, c
 	_exit(127);
 }
 
+enum { LIVES = STDERR_FILENO + 3 };
+
+/* A member of the command's group that ends all of it when the relay is gone, however that came about: who started it
+ * can no longer. As long as it is there the group's number is nobody else's. Without it the command runs all the same.
+ */
+static void guard(pid_t group)
+{
+	struct pollfd lives = {.fd = STDIN_FILENO};
+	pid_t pid = fork();
+
+	/* By us, so that it is done before the relay may wait for the command. */
+	if (pid > 0)
+		(void)setpgid(pid, group);
+	if (pid != 0)
+		return;
+	(void)prctl(PR_SET_NAME, "guard");
+	if (dup2(LIVES, STDIN_FILENO) < 0)
+		_exit(1);
+	closefrom(STDIN_FILENO + 1);
+	while (poll(&lives, 1, -1) <= 0 || !(lives.revents & (POLLHUP | POLLERR)))
+		;
+	/* Never that of who started us, where it could not be put into the other. */
+	if (getpgrp() == group)
+		(void)kill(0, SIGKILL);
+	_exit(1);
+}
+
 /* A child of the relay's, not ours. */
 static struct answer start(char *const *arguments, char *variable, const int fds[2])
 {
@@ -262,6 +293,8 @@ static struct answer start(char *const *arguments, char *variable, const int fds
 	    read(problem[0], &error, sizeof(error)) == (ssize_t)sizeof(error))
 		answer.error = error;
 	close(problem[0]);
+	if (answer.pid > 0 && !answer.error)
+		guard(answer.pid);
 	return answer;
 }
 
@@ -388,6 +421,8 @@ static _Noreturn void stand_beside(int requests, int refusals)
 	int told = -1;
 
 	(void)prctl(PR_SET_NAME, "beside");
+	/* Nobody waits for those who guard. */
+	(void)signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		struct pollfd wait[2] = {{.fd = requests, .events = POLLIN}, {.fd = told, .events = POLLIN}};
 		if (poll(wait, 2, -1) < 0)
@@ -403,11 +438,6 @@ static _Noreturn void stand_beside(int requests, int refusals)
 }
 
 /* ---- the relay's side ------------------------------------------------------------------------------------------ */
-
-static bool is_wanted(const struct config *config)
-{
-	return config->hardening.seccomp || config->hardening.landlock;
-}
 
 /* Under the lock. A command that nobody waits for any more is ended. */
 static void take_late(void)
@@ -502,35 +532,50 @@ int beside_open(enum beside_file which)
 	return r < 0 ? r : file;
 }
 
+/* What the relay was given, its sockets above all, is not to stay open here. None may lie in another's place. */
+static _Noreturn void become_beside(int requests, int refusals, int lives)
+{
+	int high[] = {fcntl(refusals, F_DUPFD, LIVES + 1), fcntl(lives, F_DUPFD, LIVES + 1)};
+
+	if (high[0] < 0 || high[1] < 0 || dup2(requests, STDERR_FILENO + 1) < 0 ||
+	    dup2(high[0], STDERR_FILENO + 2) < 0 || dup2(high[1], LIVES) < 0)
+		_exit(1);
+	closefrom(LIVES + 1);
+	stand_beside(STDERR_FILENO + 1, STDERR_FILENO + 2);
+}
+
 int beside_begin(const struct config *config)
 {
-	int requests[2], refusals[2], r = learn(config);
+	int requests[2], refusals[2], lives[2], r = config ? learn(config) : 0;
 	pid_t pid;
 
-	if (r < 0 || !is_wanted(config))
+	if (r < 0)
 		return r;
+	here.any = !config || (!config->hardening.seccomp && !config->hardening.landlock);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, refusals) < 0)
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, refusals) < 0 || pipe2(lives, O_CLOEXEC) < 0)
 		return -errno;
 	pid = fork();
 	if (pid < 0)
 		return -errno;
-	if (pid == 0) {
-		/* What the relay was given, its sockets above all, is not to stay open here. Neither may lie in the
-		 * other's place. */
-		int high = fcntl(refusals[1], F_DUPFD, STDERR_FILENO + 3);
-		if (high < 0 || dup2(requests[1], STDERR_FILENO + 1) < 0 || dup2(high, STDERR_FILENO + 2) < 0)
-			_exit(1);
-		closefrom(STDERR_FILENO + 3);
-		stand_beside(STDERR_FILENO + 1, STDERR_FILENO + 2);
-	}
+	if (pid == 0)
+		become_beside(requests[1], refusals[1], lives[0]);
 	close(requests[1]);
 	close(refusals[1]);
+	close(lives[0]);
 	here.pid = pid;
 	here.requests = requests[0];
 	here.refusals = refusals[0];
+	here.lives = lives[1];
 	port_owner_ask(ask_owner);
 	return 0;
+}
+
+void beside_end(void)
+{
+	if (here.pid > 0 && kill(here.pid, SIGKILL) == 0)
+		(void)waitpid(here.pid, NULL, 0);
+	here.pid = 0;
 }
 
 bool beside_is_there(void)

@@ -2,8 +2,9 @@
  * core/confine/beside.h - the process beside the relay's: what that may not do itself.
  *
  * It is made when the process is still whole, before files and calls are restricted, so the programs of `oauth.command`
- * run as they always did: it starts those that stand in the configuration of the start, and no others, whoever asks.
- * They become children of the relay, which waits for them and ends them. It answers for calls that the filter refuses
+ * run as they always did: it starts those that stand in the configuration of the start, and no others, whoever asks;
+ * any, where nothing is restricted. They become children of the relay, which waits for them and ends them; with each
+ * runs a guard, which ends all of its group should the relay end before. It answers for calls that the filter refuses
  * (calls.h), and says which they were; it finds out whose socket is in the way of a listener, and opens two files.
  *
  * It holds no mail and no secrets, takes no octets from the network, and ends with the relay. Where it is gone, calls
@@ -19,8 +20,11 @@
 struct config;
 struct config_oauth;
 
-/* Before there is a second thread. 0 or -errno. Nothing where the configuration asks for nothing that it does. */
+/* Before there is a second thread, but in a small process, which may be late, with NULL: it starts any command. 0 or
+ * -errno. */
 int beside_begin(const struct config *config);
+/* For who does not end with a relay: it is gone behind this, and not asked any more. */
+void beside_end(void);
 /* Whether it is there. */
 bool beside_is_there(void);
 /* Hands over the descriptor of refused calls, and closes it here; -1: there is none. */
