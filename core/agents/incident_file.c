@@ -18,21 +18,37 @@ static json_t *text_of(const char *text)
 	return value ? value : json_string("?");
 }
 
+static void add_closed(json_t *list, const struct incident_note *note)
+{
+	const struct incident *one = &note->incident;
+
+	(void)json_array_append_new(list,
+				    json_pack("{ss so so sI sI sI}", "kind", incident_name(one->kind), "subject",
+					      text_of(one->subject), "problem", text_of(one->problem), "opened_ms",
+					      (json_int_t)one->opened_wall_ms, "again", (json_int_t)one->again,
+					      "closed_ms", (json_int_t)note->closed_wall_ms));
+}
+
 static void add_over(json_t *over, const struct incident_notes *notes)
 {
 	for (size_t i = 0; notes && i < notes->count; i++) {
-		const struct incident *one = &notes->list[i].incident;
 		if (notes->list[i].closed_wall_ms)
-			(void)json_array_append_new(
-				over, json_pack("{ss so so sI sI sI}", "kind", incident_name(one->kind), "subject",
-						text_of(one->subject), "problem", text_of(one->problem), "opened_ms",
-						(json_int_t)one->opened_wall_ms, "again", (json_int_t)one->again,
-						"closed_ms", (json_int_t)notes->list[i].closed_wall_ms));
+			add_closed(over, &notes->list[i]);
 	}
 }
 
+static json_t *past_of(const struct incident_past *past)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < past->count; i++)
+		add_closed(list, incident_past_get(past, i));
+	return json_pack("{so sI sI}", "list", list, "forgotten", (json_int_t)past->forgotten, "forgotten_ms",
+			 (json_int_t)past->forgotten_wall_ms);
+}
+
 char *incident_file_write(const struct incidents *incidents, const struct incident_notes *sending,
-			  const struct incident_notes *notes)
+			  const struct incident_notes *notes, const struct incident_past *past)
 {
 	json_t *root = json_object(), *open = json_array(), *over = json_array();
 	char *text;
@@ -51,6 +67,7 @@ char *incident_file_write(const struct incidents *incidents, const struct incide
 	add_over(over, sending);
 	add_over(over, notes);
 	(void)json_object_set_new(root, "over", over);
+	(void)json_object_set_new(root, "past", past_of(past));
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
@@ -92,8 +109,34 @@ static void take_over(struct incident_notes *notes, const json_t *over)
 	}
 }
 
-bool incident_file_read(struct incidents *incidents, struct incident_notes *notes, const char *text, size_t length,
-			uint64_t now_ns)
+/* False: it is none. NULL is none, too, and there is nothing in it: files of before have none. */
+static bool read_past(const json_t *value, struct incident_past *past)
+{
+	json_int_t forgotten, forgotten_ms;
+	json_t *list;
+	struct incident_note note;
+
+	if (!value)
+		return true;
+	if (json_unpack((json_t *)(uintptr_t)value, "{so sI sI !}", "list", &list, "forgotten", &forgotten,
+			"forgotten_ms", &forgotten_ms) < 0 ||
+	    !json_is_array(list) || forgotten < 0 || forgotten > INT32_MAX || forgotten_ms < 0)
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		if (!read_one(json_array_get(list, i), true, &note))
+			return false;
+	}
+	past->forgotten = (uint64_t)forgotten;
+	past->forgotten_wall_ms = (uint64_t)forgotten_ms;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		if (read_one(json_array_get(list, i), true, &note))
+			incident_past_add(past, &note.incident, note.closed_wall_ms);
+	}
+	return true;
+}
+
+bool incident_file_read(struct incidents *incidents, struct incident_notes *notes, struct incident_past *past,
+			const char *text, size_t length, uint64_t now_ns)
 {
 	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL), *open, *over, *value;
 	const char *format = json_string_value(json_object_get(root, "format"));
@@ -108,6 +151,7 @@ bool incident_file_read(struct incidents *incidents, struct incident_notes *note
 	over = json_object_get(root, "over");
 	good = good && (!over || json_is_array(over));
 	json_array_foreach(over, i, value) good = good && read_one(value, true, &note);
+	good = good && read_past(json_object_get(root, "past"), past);
 	for (i = 0; good && i < json_array_size(open); i++) {
 		if (read_one(json_array_get(open, i), false, &note))
 			(void)incidents_restore(incidents, &note.incident, now_ns);

@@ -29,6 +29,7 @@ static const struct control_handler handlers[] = {
 	{"GET", "/v1/destinations/*/why", CONTROL_VIEW, handle_why},
 	{"POST", "/v1/reload", CONTROL_OPERATE, handle_reload},
 	{"GET", "/v1/incidents", CONTROL_VIEW, handle_incidents},
+	{"GET", "/v1/incidents/over", CONTROL_VIEW, handle_incidents_over},
 	{"GET", "/v1/suspensions", CONTROL_VIEW, handle_suspensions},
 	{"GET", "/v1/trace", CONTROL_VIEW, handle_trace},
 	{"GET", "/v1/trace/*", CONTROL_VIEW, handle_trace_one},

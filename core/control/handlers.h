@@ -39,8 +39,8 @@ control_fn handle_errors;  /* errors.c */
 control_fn handle_queue_hold, handle_queue_release, handle_queue_retry, handle_queue_delete;
 /* suspending.c */
 control_fn handle_suspend, handle_resume, handle_suspensions;
-control_fn handle_reload;    /* reloading.c */
-control_fn handle_incidents; /* incidents.c */
+control_fn handle_reload;                           /* reloading.c */
+control_fn handle_incidents, handle_incidents_over; /* incidents.c */
 /* why.c */
 control_fn handle_why;
 /* queue_view.c */

@@ -44,6 +44,7 @@ struct incident_watch {
 	struct log *log;
 	struct incident_terms *terms; /* owned */
 	struct incidents incidents;
+	struct incident_past past;
 	struct incident_readings readings;
 	char directory[PATH_MAX], file[PATH_MAX];
 	bool changed, unwritten, untold;
@@ -133,6 +134,7 @@ static void on_closed(void *context, const struct incident *one)
 
 	facts.ms = wall_ms > one->opened_wall_ms ? wall_ms - one->opened_wall_ms : 0;
 	event_incident_closed(w->log, &facts);
+	incident_past_add(&w->past, one, wall_ms);
 	note(w, &w->notes, one, wall_ms);
 	note_owner(w, one, wall_ms);
 	atomic_fetch_sub(&w->open[one->kind], 1);
@@ -143,7 +145,7 @@ static void on_closed(void *context, const struct incident *one)
 
 static void save(struct incident_watch *w)
 {
-	char *text = incident_file_write(&w->incidents, w->sending ? &w->sent : NULL, &w->notes);
+	char *text = incident_file_write(&w->incidents, w->sending ? &w->sent : NULL, &w->notes, &w->past);
 	int r = !text ? -ENOMEM : disk_has_room(w->directory) ? durable_replace(w->file, text, strlen(text)) : -ENOSPC;
 
 	free(text);
@@ -161,7 +163,7 @@ static void load(struct incident_watch *w)
 
 	if (r == -ENOENT)
 		return;
-	good = r == 0 && incident_file_read(&w->incidents, &w->sent, text, length, clock_monotonic_ns());
+	good = r == 0 && incident_file_read(&w->incidents, &w->sent, &w->past, text, length, clock_monotonic_ns());
 	if (r == 0)
 		free(text);
 	if (good) {
@@ -522,6 +524,26 @@ size_t incident_watch_open(struct incident_watch *w, struct incident *out, size_
 	*left_out = w->incidents.left_out;
 	pthread_mutex_unlock(&w->rounds.lock);
 	qsort(out, n, sizeof(*out), by_age);
+	return n;
+}
+
+size_t incident_watch_over(struct incident_watch *w, uint64_t since_wall_ms, struct incident_note *out,
+			   uint64_t *forgotten)
+{
+	size_t n = 0;
+
+	*forgotten = 0;
+	if (!w)
+		return 0;
+	pthread_mutex_lock(&w->rounds.lock);
+	for (size_t i = 0; i < w->past.count; i++) {
+		const struct incident_note *one = incident_past_get(&w->past, i);
+		if (one->closed_wall_ms >= since_wall_ms)
+			out[n++] = *one;
+	}
+	if (w->past.forgotten_wall_ms >= since_wall_ms)
+		*forgotten = w->past.forgotten;
+	pthread_mutex_unlock(&w->rounds.lock);
 	return n;
 }
 

@@ -99,6 +99,31 @@ static void put_incident(struct frame *f, const json_t *one)
 	html_put(&f->html, "</div>");
 }
 
+/* Of the day before: who comes in the morning sees the night. */
+static void put_over(struct frame *f)
+{
+	static const struct request_given day[] = {{"since", "24h"}, {NULL, NULL}};
+	json_t *answer = within_get(f->request, "/v1/incidents/over", day);
+	const json_t *one, *list = json_object_get(answer, "over");
+	char since[SHOWN_SIZE], until[SHOWN_SIZE];
+
+	if (json_array_size(list) > 0)
+		html_put(&f->html, "<h3>Over within the last day</h3><ul>");
+	/* The newest first. */
+	for (size_t i = json_array_size(list); i > 0; i--) {
+		one = json_array_get(list, i - 1);
+		html_put(&f->html, "<li><b>%s</b> <bdi>%s</bdi> <span class=\"soft\">%s to %s</span>",
+			 shown_text(one, "title"), shown_text(one, "subject"),
+			 shown_time(shown_text(one, "since"), since), shown_time(shown_text(one, "until"), until));
+		if (shown_text(one, "problem")[0])
+			html_put(&f->html, "<br><bdi>%s</bdi>", shown_text(one, "problem"));
+		html_put(&f->html, "</li>");
+	}
+	if (json_array_size(list) > 0)
+		html_put(&f->html, "</ul>");
+	json_decref(answer);
+}
+
 static void put_incidents(struct frame *f)
 {
 	unsigned status;
@@ -115,6 +140,7 @@ static void put_incidents(struct frame *f)
 		frame_sentence(&f->html, FRAME_WELL, "None is open.");
 	json_array_foreach(json_object_get(answer, "incidents"), i, one) put_incident(f, one);
 	json_decref(answer);
+	put_over(f);
 }
 
 static void put_ladder(struct frame *f, const json_t *resources)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/tools/ask.h"
 #include "core/tools/sheet.h"
 #include "core/tools/table.h"
@@ -43,10 +44,13 @@ static const struct table tables[] = {
 struct report {
 	struct search *search;
 	bool json, utc, first;
+	bool asked; /* a process, of incidents */
 	uint64_t since_ms, until_ms;
 	const struct table *table;
 	json_t *list;      /* borrowed */
 	json_t *incidents; /* owned; that are open; NULL: no process answers, or it is not asked */
+	json_t *over;      /* owned; that were over in that time; the same */
+	json_int_t forgotten;
 	int64_t volume[SEARCH_NUMBERS];
 	char id[MESSAGE_ID_TEXT];
 	bool has_id;
@@ -204,47 +208,103 @@ static enum trace_status put_tables(struct report *r, json_t *object)
 	return status;
 }
 
-/* ---- what is open now ------------------------------------------------------------------------------------------- */
+/* ---- incidents -------------------------------------------------------------------------------------------------- */
 
-enum { INCIDENTS_S = 10 };
+enum { INCIDENTS_S = 10, SINCE_MOST_S = 99999999, SECONDS = sizeof("2026-01-01T00:00:00") - 1 };
 
-/* The trace has mail, and not these: the process has them, where one runs. What was over before is in the events. */
-static json_t *open_incidents(const char *config)
+/* They ended since then, and had begun until then: what a night was like. */
+static json_t *within_time(const json_t *list, uint64_t until_ms)
 {
-	char problem[256];
+	json_t *until = until_ms == UINT64_MAX ? NULL : json_time(until_ms), *out = json_array(), *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, one)
+	{
+		if (!until || strncmp(ask_text(one, "since"), json_string_value(until), SECONDS) <= 0)
+			(void)json_array_append(out, one);
+	}
+	json_decref(until);
+	return out;
+}
+
+/* The trace has mail, and not these: the process has them, where one runs. */
+static void ask_incidents(struct report *r, const char *config)
+{
+	char problem[256], path[80] = "/v1/incidents/over";
 	struct ask ask = {.command = "report",
 			  .config = config,
 			  .problem = problem,
 			  .problem_size = sizeof(problem),
 			  .answer_s = INCIDENTS_S};
-	json_t *answer = NULL, *list = NULL;
+	uint64_t now_ms = clock_wall_ns() / CLOCK_NS_PER_MS;
+	uint64_t ago_s = now_ms > r->since_ms ? (now_ms - r->since_ms) / 1000 + 1 : 1;
+	json_t *answer = NULL;
 
-	if (ask_open(&ask) == 0 && ask_get(&ask, "/v1/incidents", &answer) == 0)
-		list = json_incref(json_object_get(answer, "incidents"));
+	r->asked = true;
+	if (ask_open(&ask) != 0 || ask_get(&ask, "/v1/incidents", &answer) != 0)
+		return;
+	r->incidents = json_incref(json_object_get(answer, "incidents"));
 	json_decref(answer);
-	return list;
+	answer = NULL;
+	if (ago_s <= SINCE_MOST_S)
+		snprintf(path, sizeof(path), "/v1/incidents/over?since=%" PRIu64 "s", ago_s);
+	/* A process of before has none. */
+	if (ask_get(&ask, path, &answer) != 0)
+		return;
+	r->over = within_time(json_object_get(answer, "over"), r->until_ms);
+	r->forgotten = ask_number(answer, "forgotten");
+	json_decref(answer);
 }
 
-static void put_incidents(const struct report *r)
+static void put_title(const char *title)
+{
+	sheet_colour(SHEET_BOLD);
+	printf("\n%s\n", title);
+	sheet_colour(SHEET_PLAIN);
+}
+
+static void put_problem(const json_t *one)
+{
+	table_safe(stdout, ask_text(one, "kind"));
+	fputs(": ", stdout);
+	table_safe(stdout, ask_text(one, "subject"));
+	fputs("\n  ", stdout);
+	sheet_words(span_text(ask_text(one, "problem")), 2);
+}
+
+static void put_open(const struct report *r)
 {
 	char since[TABLE_TIME_SIZE];
 	json_t *one;
 	size_t i;
 
-	if (json_array_size(r->incidents) == 0)
-		return;
-	sheet_colour(SHEET_BOLD);
-	printf("\nIncidents that are open now\n");
-	sheet_colour(SHEET_PLAIN);
+	if (json_array_size(r->incidents) > 0)
+		put_title("Incidents that are open now");
 	json_array_foreach(r->incidents, i, one)
 	{
 		printf("%s ", table_time(ask_text(one, "since"), r->utc, since));
-		table_safe(stdout, ask_text(one, "kind"));
-		fputs(": ", stdout);
-		table_safe(stdout, ask_text(one, "subject"));
-		fputs("\n  ", stdout);
-		sheet_words(span_text(ask_text(one, "problem")), 2);
+		put_problem(one);
 	}
+}
+
+static void put_over(const struct report *r)
+{
+	char since[TABLE_TIME_SIZE], until[TABLE_TIME_SIZE], age[TABLE_AGE_SIZE];
+	json_t *one;
+	size_t i;
+
+	if (json_array_size(r->over) > 0 || r->forgotten > 0)
+		put_title("Incidents that are over");
+	json_array_foreach(r->over, i, one)
+	{
+		printf("%s to %s, ", table_time(ask_text(one, "since"), r->utc, since),
+		       table_time(ask_text(one, "until"), r->utc, until));
+		printf("%s ", table_age(ask_number(one, "ms") / 1000, age));
+		put_problem(one);
+	}
+	if (r->forgotten > 0)
+		printf("and %" JSON_INTEGER_FORMAT " that ended before these, of which no more is known\n",
+		       r->forgotten);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
@@ -260,6 +320,7 @@ static enum trace_status report_json(struct report *r)
 	(void)json_object_set_new(object, "recipients", json_integer(r->volume[2]));
 	(void)json_object_set_new(object, "refused", json_integer(r->volume[3]));
 	(void)json_object_set(object, "incidents", r->incidents ? r->incidents : json_null());
+	(void)json_object_set(object, "incidents_over", r->over ? r->over : json_null());
 	status = put_tables(r, object);
 	r->list = json_array();
 	if (status == TRACE_OK)
@@ -278,7 +339,10 @@ static enum trace_status report_text(struct report *r)
 	when_format(r->since_ms, r->utc, since);
 	printf("Since %s: %" PRId64 " messages, %s, to %" PRId64 " recipients; %" PRId64 " refused\n", since,
 	       r->volume[0], table_size(r->volume[1], octets), r->volume[2], r->volume[3]);
-	put_incidents(r);
+	if (r->asked && !r->incidents)
+		printf("\nNo process answers: which incidents are open, or were, is not known\n");
+	put_open(r);
+	put_over(r);
 	status = put_tables(r, NULL);
 	if (status == TRACE_OK)
 		status = search_gaps(r->search, r->since_ms, r->until_ms, count_gap, &left_out);
@@ -337,10 +401,12 @@ int report_command(int argc, char **argv)
 		return STATUS_USAGE;
 	status = trace_source_open("report", config, file, &r.search);
 	if (status == 0) {
-		r.incidents = file ? NULL : open_incidents(said);
+		if (!file)
+			ask_incidents(&r, said);
 		status = report(&r);
 	}
 	json_decref(r.incidents);
+	json_decref(r.over);
 	search_close(r.search);
 	return status;
 }

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from control_socket import Connection, reload  # noqa: E402
+from control_socket import Connection, asked, reload  # noqa: E402
 from harness import (Certificates, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
                      program)
 from access_token import APPLICATION  # noqa: E402
@@ -122,6 +122,49 @@ def a_destination_is_down():
         eventually(lambda: [event['event'] for event in place.events()] == ['incident_opened', 'incident_closed'],
                    lambda: 'posted: %s' % place.events())
         second.terminate()
+
+
+@case
+def what_the_night_was_like():
+    """What opened and closed is in the report, the answers and the page in the morning, behind a kill as well."""
+    down = ('destination_down', 'next-hop')
+    with Workspace() as work:
+        lab = Lab(work)
+        del lab.incidents['mail']
+        configuration = lab.configuration()
+        relay = work.relay(configuration)
+        send(relay, 1)
+        relay.told('incident_opened')
+        hop = work.own(NextHop(port=lab.port))
+        hop.wait_arrivals(1)
+        closed = relay.told('incident_closed')[0]
+        eventually(lambda: ask(work, '/v1/incidents/over')['over'], 'it is over')
+        relay.kill()
+        relay = work.relay(configuration, 'second')
+        _, answer = asked(work.path('control.sock'), '/v1/incidents/over')
+        equal([(one['kind'], one['subject'], one['ms']) for one in answer['over']], [(*down, closed['ms'])], 'over')
+        one = answer['over'][0]
+        check(one['since'] < one['until'] and '127.0.0.1:%d' % lab.port in one['problem'], 'it says %s', one)
+        equal(asked(work.path('control.sock'), '/v1/incidents/over?since=1d')[1], answer, 'of a day')
+        equal(asked(work.path('control.sock'), '/v1/incidents/over?since=yesterday')[0], 400, 'a wrong time')
+        report = [program('postrider'), 'report', '--utc', '--config', work.path('second.yaml')]
+        eventually(lambda: subprocess.run(report, capture_output=True, timeout=60).returncode == 0, 'the trace has it')
+        told = subprocess.run(report, capture_output=True, text=True, timeout=60).stdout
+        check('Incidents that are over\n%s to %s, ' % tuple(
+            one[key][:19].replace('T', ' ') + 'Z' for key in ('since', 'until')) in told, 'it says %s', told)
+        check('destination_down: next-hop\n' in told, 'it says %s', told)
+        found = json.loads(subprocess.run([*report, '--json'], capture_output=True, timeout=60).stdout)
+        equal((found['incidents'], found['incidents_over']), ([], [one]), 'in JSON')
+        before = json.loads(subprocess.run([*report, '--json', '--since', '2020-01-01', '--until', '2020-01-02'],
+                                           capture_output=True, timeout=60).stdout)
+        equal(before['incidents_over'], [], 'of another time')
+        connection = Connection(work.path('control.sock'))
+        connection.request('GET', '/page/health')
+        page = connection.getresponse().read().decode()
+        check('Over within the last day' in page, 'the page has %s', page)
+        relay.terminate()
+        told = subprocess.run(report, capture_output=True, text=True, timeout=60).stdout
+        check('No process answers' in told, 'it says %s', told)
 
 
 @case

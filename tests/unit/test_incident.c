@@ -15,6 +15,7 @@
 #define S UINT64_C(1000000000)
 
 static struct incidents all;
+static struct incident_past none;
 static unsigned opened, closed;
 
 static void on_opened(void *context, struct incident *one)
@@ -150,8 +151,8 @@ static void test_over_is_kept(void)
 	sending.count = 2;
 	for (notes.count = 0; notes.count < INCIDENT_NOTES_MAX; notes.count++)
 		notes.list[notes.count] = (struct incident_note){{.kind = INCIDENT_SPOOL_FILLING, .again = 3}, 9};
-	text = incident_file_write(&all, &sending, &notes);
-	CHECK(text && incident_file_read(&all, &read, text, strlen(text), S));
+	text = incident_file_write(&all, &sending, &notes, &none);
+	CHECK(text && incident_file_read(&all, &read, &none, text, strlen(text), S));
 	CHECK(all.count == 0 && read.count == INCIDENT_NOTES_MAX && read.more == 1);
 	CHECK(read.list[0].incident.kind == INCIDENT_OLD_MAIL && read.list[0].closed_wall_ms == 7);
 	CHECK(read.list[0].incident.opened_wall_ms == 5);
@@ -160,7 +161,54 @@ static void test_over_is_kept(void)
 	free(text);
 	memset(&read, 0, sizeof(read));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CHECK(!incident_file_read(&all, &read, bad[i], strlen(bad[i]), S) && read.count == 0);
+		CHECK(!incident_file_read(&all, &read, &none, bad[i], strlen(bad[i]), S) && read.count == 0);
+}
+
+/* What was is read as it was written; the oldest make room, and are counted, through restarts as well. */
+static void test_past(void)
+{
+	static struct incident_past past, read;
+	static struct incident_notes over;
+	static const char *const bad[] = {
+		"7",
+		"{}",
+		"{\"list\":[],\"forgotten\":-1,\"forgotten_ms\":0}",
+		"{\"list\":[{}],\"forgotten\":0,\"forgotten_ms\":0}",
+		"{\"list\":[],\"forgotten\":0,\"forgotten_ms\":0,\"more\":1}",
+	};
+	char *text, line[300];
+
+	fresh();
+	memset(&past, 0, sizeof(past));
+	for (unsigned life = 0; life < 3; life++) {
+		for (unsigned i = 0; i < 300; i++) {
+			struct incident one = {.kind = INCIDENT_OLD_MAIL, .opened_wall_ms = 300 * life + i, .again = 2};
+			snprintf(one.subject, sizeof(one.subject), "number %u", 300 * life + i);
+			snprintf(one.problem, sizeof(one.problem), "its \"problem\"");
+			incident_past_add(&past, &one, 1000 + 300 * life + i);
+		}
+		text = incident_file_write(&all, NULL, NULL, &past);
+		memset(&read, 0, sizeof(read));
+		CHECK(text && incident_file_read(&all, &over, &read, text, strlen(text), S));
+		free(text);
+		past = read;
+	}
+	CHECK(all.count == 0 && over.count == 0);
+	CHECK_EQ(past.count, INCIDENT_PAST_MAX);
+	CHECK_EQ(past.forgotten, 900 - INCIDENT_PAST_MAX);
+	CHECK_EQ(past.forgotten_wall_ms, 1000 + 900 - INCIDENT_PAST_MAX - 1);
+	for (unsigned i = 0; i < INCIDENT_PAST_MAX; i++) {
+		const struct incident_note *one = incident_past_get(&past, i);
+		snprintf(line, sizeof(line), "number %u", 900 - INCIDENT_PAST_MAX + i);
+		CHECK_STR(one->incident.subject, line);
+		CHECK(one->closed_wall_ms == 1000 + 900 - INCIDENT_PAST_MAX + i && one->incident.again == 2);
+		CHECK_STR(one->incident.problem, "its \"problem\"");
+	}
+	memset(&read, 0, sizeof(read));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "{\"format\":\"postrider incidents 1\",\"open\":[],\"past\":%s}", bad[i]);
+		CHECK(!incident_file_read(&all, &over, &read, line, strlen(line), S) && read.count == 0);
+	}
 }
 
 static void test_kept(void)
@@ -186,10 +234,10 @@ static void test_kept(void)
 	incidents_bad(&all, INCIDENT_DEVICE_SILENT, longest, "cut \xc3", S, 78);
 	incidents_bad(&all, INCIDENT_DESTINATION_DOWN, "suspected", "", S, 79);
 	all.list[0].told = true;
-	text = incident_file_write(&all, NULL, NULL);
+	text = incident_file_write(&all, NULL, NULL, &none);
 	before = all;
 	fresh();
-	CHECK(text && incident_file_read(&all, &over, text, strlen(text), 5 * S));
+	CHECK(text && incident_file_read(&all, &over, &none, text, strlen(text), 5 * S));
 	CHECK(all.count == 2 && opened == 0);
 	CHECK_STR(all.list[0].problem, before.list[0].problem);
 	CHECK(all.list[0].told && !all.list[1].told && all.list[0].opened_wall_ms == 77);
@@ -201,7 +249,7 @@ static void test_kept(void)
 	free(text);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		fresh();
-		CHECK(!incident_file_read(&all, &over, bad[i], strlen(bad[i]), S));
+		CHECK(!incident_file_read(&all, &over, &none, bad[i], strlen(bad[i]), S));
 		CHECK(all.count == 0);
 	}
 }
@@ -232,9 +280,9 @@ static void test_cut(void)
 		incidents_bad(&all, INCIDENT_OLD_MAIL, many, many, S, 1);
 		incidents_bad(&all, INCIDENT_OLD_MAIL, many, many, 2 * S, 1);
 		CHECK(all.count == 2);
-		text = incident_file_write(&all, NULL, NULL);
+		text = incident_file_write(&all, NULL, NULL, &none);
 		fresh();
-		CHECK(text && incident_file_read(&all, &over, text, strlen(text), 5 * S) && all.count == 2);
+		CHECK(text && incident_file_read(&all, &over, &none, text, strlen(text), 5 * S) && all.count == 2);
 		CHECK_STR(all.list[0].problem, word.problem);
 		CHECK(strncmp(all.list[1].problem, many, INCIDENT_PROBLEM_SIZE - 3) == 0);
 		incidents_bad(&all, INCIDENT_SIGN_IN_REFUSED, word.subject, "", 6 * S, 1);
@@ -328,6 +376,7 @@ int main(void)
 	RUN(test_a_million);
 	RUN(test_a_thousand_suspected);
 	RUN(test_kept);
+	RUN(test_past);
 	RUN(test_over_is_kept);
 	RUN(test_cut);
 	RUN(test_words);
