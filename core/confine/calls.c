@@ -234,14 +234,22 @@ static const char *const allowed[] = {
 
 /* A leak is looked for by a process that stops all others, and symbols by a program. */
 static const char *const allowed_to_sanitizers[] = {
-	"ptrace",      "process_vm_readv", "clone", "clone3", "fork",  "vfork",  "execve",    "personality",
-	"mmap",        "mprotect",         "prctl", "ioctl",  "tkill", "socket", "prlimit64", "sched_setscheduler",
-	"setpriority",
+	"ptrace",        "process_vm_readv",
+	"clone",         "clone3",
+	"fork",          "vfork",
+	"execve",        "personality",
+	"mmap",          "mprotect",
+	"prctl",         "ioctl",
+	"tkill",         "socket",
+	"prlimit64",     "sched_setscheduler",
+	"setpriority",   "sched_getattr",
+	"sched_setattr",
 };
 
-static const char *const allowed_in_part[] = {
-	"clone",      "clone3", "ioctl", "mmap", "mprotect", "prctl", "prlimit64", "socket", "sched_setscheduler",
-	"setpriority"};
+static const char *const allowed_in_part[] = {"clone",       "clone3",        "ioctl",
+					      "mmap",        "mprotect",      "prctl",
+					      "prlimit64",   "socket",        "sched_setscheduler",
+					      "setpriority", "sched_getattr", "sched_setattr"};
 
 static int numbers(scmp_filter_ctx filter, const char *const *names, size_t count)
 {
@@ -303,9 +311,13 @@ static int own_affairs(scmp_filter_ctx filter)
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		r |= allow(filter, "prctl", is(0, options[i]));
-	/* Its own threads, or of this user's processes, may have less of the processor (core/base/background.h). */
+	/* Its own threads, or of this user's processes, may have less of the processor (core/base/scheduling.h). */
 	r |= allow(filter, "sched_setscheduler", is(1, SCHED_BATCH));
+	r |= allow(filter, "sched_setscheduler", is(1, SCHED_IDLE));
 	r |= allow(filter, "setpriority", is(0, PRIO_PROCESS));
+	/* The calling thread's alone. What it wants stands in memory: more than it has needs a capability. */
+	r |= allow(filter, "sched_getattr", is(0, 0));
+	r |= allow(filter, "sched_setattr", is(0, 0));
 	return r | allow(filter, "prlimit64", is(0, 0));
 }
 

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/background.h"
+#include "core/base/scheduling.h"
 #include "core/base/clock.h"
 #include "core/base/file_stamp.h"
 #include "core/control/checkup.h"
@@ -296,7 +296,7 @@ static void give_way(void)
 	static _Thread_local bool gives_way;
 
 	if (!gives_way)
-		background_begin();
+		scheduling_background();
 	gives_way = true;
 }
 

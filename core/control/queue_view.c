@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/scheduling.h"
 #include "core/config/verdict_rule.h"
 #include "core/control/desk.h"
 #include "core/control/handlers.h"
@@ -267,6 +268,9 @@ static void answer_pages(struct control_request *request, enum look_want want, c
 		free(q);
 		return;
 	}
+	/* Who turns large pages reads all of it, on a connection of its own (core/tools/queue.c). */
+	if (q->limit >= LIMIT_MOST && (page.shard > 0 || q->place > 0))
+		scheduling_idle();
 	page.place = q->place;
 	look_make_room(q, q->limit);
 	while (page.shard < shards && q->limit > 0) {

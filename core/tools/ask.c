@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/base/background.h"
+#include "core/base/scheduling.h"
 #include "core/config/config.h"
 #include "core/tools/table.h"
 
@@ -127,6 +127,8 @@ int ask_open(struct ask *ask)
 {
 	int status = 0;
 
+	/* Asking is nothing that mail waits for. */
+	scheduling_background();
 	if (ask->socket)
 		snprintf(ask->path, sizeof(ask->path), "%s", ask->socket);
 	else if (ask->config)
@@ -140,7 +142,6 @@ int ask_open(struct ask *ask)
 
 void ask_many(struct ask *ask)
 {
-	background_begin();
 	ask->line = curl_easy_init();
 }
 

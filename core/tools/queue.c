@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/scheduling.h"
 #include "core/tools/ask.h"
 #include "core/tools/queue_act.h"
 #include "core/tools/queue_export.h"
@@ -189,8 +190,9 @@ static int list(struct queue *q)
 
 	if (q->limit == ALL || q->limit > PAGE_MOST)
 		ask_many(&q->ask);
+	/* The first page shows whether there is something to spare. */
 	while (list_page(q, &l))
-		;
+		scheduling_idle();
 	ask_close(&q->ask);
 	if (q->ask.json && (l.status == 0 || l.status == ASK_PART || l.shown > 0))
 		end_json(&l);

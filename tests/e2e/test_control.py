@@ -215,6 +215,18 @@ def scheduling(pid):
     return found
 
 
+def starved(pid):
+    """A thread of control has waited for a processor for twice as long as it had one."""
+    for thread in os.listdir('/proc/%d/task' % pid):
+        with open('/proc/%d/task/%s/comm' % (pid, thread)) as f:
+            name = f.read()
+        with open('/proc/%d/task/%s/schedstat' % (pid, thread)) as f:
+            ran, waited = map(int, f.read().split()[:2])
+        if name.startswith('MHD-connection') and waited > 2 * ran:
+            return True
+    return False
+
+
 @case
 def gives_way():
     """Who answers leaves the processor to who delivers, with all hardening on; the relay's other threads are as they
@@ -229,8 +241,22 @@ def gives_way():
         check(way in threads.values() or any(way < found for found in threads.values()), 'who gives way: %s', threads)
         check(all(policy == os.sched_getscheduler(0) for name, found in threads.items() if name.startswith('shard')
                   for _, policy in found), 'shards: %s', threads)
-        connection.close()
         equal(relay.events('call_refused'), [], 'calls that were refused')
+        # Who turns large pages has what nobody else wants, from the second one on, where there is such.
+        work.source(relay.target, messages=20, recipient='one@away.example', connections=2).result()
+
+        def page(query):
+            connection.request('GET', '/v1/queue/ids?' + query)
+            answer = json.loads(connection.getresponse().read())
+            return answer['next'], any((max(10, os.nice(0)), os.SCHED_IDLE) in found
+                                       for found in scheduling(relay.pid).values())
+        cursor, leftover = page('limit=5')
+        check(not leftover, 'a first page')
+        for _ in range(200):
+            leftover = leftover or page('limit=1000&cursor=' + cursor)[1]
+        check(leftover or starved(relay.pid), 'large pages: %s', scheduling(relay.pid))
+        equal(relay.events('call_refused'), [], 'calls that were refused')
+        connection.close()
 
 
 HOSTILE = b'\x1b]0;title\x07\x1b[31mred\x08\xe2\x80\xae\xc2\x9b2J\xff'
