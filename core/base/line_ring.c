@@ -166,8 +166,12 @@ struct span line_event(const char *line, size_t length)
 
 bool line_event_fits(struct span event, const char *name)
 {
-	size_t length = strlen(name);
+	size_t length;
 
+	/* Most do not, and lines are many. */
+	if (event.length > 0 && name[0] != '*' && name[0] != event.data[0])
+		return false;
+	length = strlen(name);
 	if (length > 0 && name[length - 1] == '*')
 		return event.length >= length - 1 && memcmp(event.data, name, length - 1) == 0;
 	return event.length == length && memcmp(event.data, name, length) == 0;

@@ -24,8 +24,18 @@
 #include "core/smtp/address.h"
 #include "core/smtp/fields.h"
 
-/* Crockford's base 32: no I, L, O, U. */
-static const char alphabet[33] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/* Two digits of Crockford's base 32, which has no I, L, O, U: each id is written several times for a message. */
+#define WITH(a)                                                                                                        \
+	a "0" a "1" a "2" a "3" a "4" a "5" a "6" a "7" a "8" a "9" a "A" a "B" a "C" a "D" a "E" a "F" a "G" a "H" a  \
+	  "J" a "K" a "M" a "N" a "P" a "Q" a "R" a "S" a "T" a "V" a "W" a "X" a "Y" a "Z"
+static const char pairs[] = WITH("0") WITH("1") WITH("2") WITH("3") WITH("4") WITH("5") WITH("6") WITH("7") WITH("8")
+	WITH("9") WITH("A") WITH("B") WITH("C") WITH("D") WITH("E") WITH("F") WITH("G") WITH("H") WITH("J") WITH("K")
+		WITH("M") WITH("N") WITH("P") WITH("Q") WITH("R") WITH("S") WITH("T") WITH("V") WITH("W") WITH("X")
+			WITH("Y") WITH("Z");
+#undef WITH
+enum { PAIR_BITS = 10, PAIRS = 1 << PAIR_BITS };
+
+static_assert(sizeof(pairs) == 2 * PAIRS + 1, "all of them");
 
 void message_id_source_init(struct message_id_source *source, uint16_t shard, uint32_t salt)
 {
@@ -46,20 +56,25 @@ struct message_id message_id_next(struct message_id_source *source, uint64_t wal
 	};
 }
 
+/* From the last character; `part` has so many pairs. */
+static char *put_pairs_before(char *at, uint64_t part, int count)
+{
+	for (int i = 0; i < count; i++, part >>= PAIR_BITS) {
+		at -= 2;
+		memcpy(at, &pairs[2 * (part & (PAIRS - 1))], 2);
+	}
+	return at;
+}
+
 void message_id_text(struct message_id id, char out[MESSAGE_ID_TEXT])
 {
-	enum { DIGITS = 12, BITS = 60 }; /* what 64 bits hold of it, five at a time */
-	uint64_t part = id.low;
-	int at = MESSAGE_ID_TEXT;
+	enum { COUNT = 6, BITS = COUNT * PAIR_BITS }; /* what 64 bits hold of them */
+	char *at = out + MESSAGE_ID_TEXT;
 
-	/* From the last character. */
-	for (int i = 0; i < DIGITS; i++, part >>= 5)
-		out[--at] = alphabet[part & 31];
-	part = id.low >> BITS | id.high << (64 - BITS);
-	for (int i = 0; i < DIGITS; i++, part >>= 5)
-		out[--at] = alphabet[part & 31];
-	for (part = id.high >> (2 * BITS - 64); at > 0; part >>= 5)
-		out[--at] = alphabet[part & 31];
+	at = put_pairs_before(at, id.low, COUNT);
+	at = put_pairs_before(at, id.low >> BITS | id.high << (64 - BITS), COUNT);
+	at = put_pairs_before(at, id.high >> (2 * BITS - 64), 1);
+	assert(at == out);
 }
 
 /* What a character stands for, and one; 0: nothing. Upper or lower case, and the look-alikes that people write when

@@ -20,17 +20,31 @@ void sift_tick(struct sift *sift, uint64_t second)
 	sift->accepted = 0;
 }
 
+/* Behind `word`, which is looked for by its letter `rare`: each line of a flood is looked at, and has few of that. */
+static const char *behind(const char *from, const char *end, struct span word, size_t rare)
+{
+	const char *at = from + rare;
+
+	while (at < end && (at = memchr(at, word.data[rare], (size_t)(end - at))) != NULL) {
+		if ((size_t)(end - at) >= word.length - rare && memcmp(at - rare, word.data, word.length) == 0)
+			return at - rare + word.length;
+		at++;
+	}
+	return NULL;
+}
+
 /* Of the id, which stands right behind the shard; 0: there is none. */
 static uint32_t mark(const char *from, const char *end)
 {
-	const char *id = memmem(from, (size_t)(end - from < ID_WITHIN ? end - from : ID_WITHIN), "\"id\":\"", 6);
+	const char *limit = end - from < ID_WITHIN ? end : from + ID_WITHIN;
+	const char *id = behind(from, limit, (struct span){"\"id\":\"", 6}, 1);
 	uint64_t a, b, c;
 
-	if (!id || end - id < 6 + ID_LENGTH)
+	if (!id || end - id < ID_LENGTH)
 		return 0;
-	memcpy(&a, id + 6, 8);
-	memcpy(&b, id + 14, 8);
-	memcpy(&c, id + 6 + ID_LENGTH - 8, 8);
+	memcpy(&a, id, 8);
+	memcpy(&b, id + 8, 8);
+	memcpy(&c, id + ID_LENGTH - 8, 8);
 	a = (a ^ a >> 29 ^ b * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93);
 	a = (a ^ a >> 32 ^ c) * UINT64_C(0xbf58476d1ce4e5b9);
 	return (uint32_t)(a >> 32) | 1;
@@ -61,7 +75,7 @@ static bool accepted(struct sift *sift, uint32_t id)
 }
 
 /* `level`: the first letter of it: "info" says that all went well. */
-static bool attempt(struct sift *sift, const char *line, size_t length, char level, uint32_t id)
+static bool attempt(struct sift *sift, const char *line, const char *end, char level, uint32_t id)
 {
 	const char *count;
 
@@ -74,8 +88,8 @@ static bool attempt(struct sift *sift, const char *line, size_t length, char lev
 	if (watched(sift, id))
 		return true;
 	/* It went wrong before, perhaps before this process began. */
-	count = memmem(line, length, "\"attempt\":", 10);
-	return count && line + length - count > 12 && !(count[10] == '1' && count[11] == ',');
+	count = behind(line, end, (struct span){"\"attempt\":", 10}, 5);
+	return count && end - count > 2 && !(count[0] == '1' && count[1] == ',');
 }
 
 static bool is(struct span name, const char *word, size_t length)
@@ -100,7 +114,7 @@ bool sift_line(struct sift *sift, const char *line, size_t length)
 	if (name.length == 0 || end - name.data < BEHIND_NAME)
 		return false;
 	if (is(name, "attempt", 7))
-		return attempt(sift, line, length, name.data[sizeof("attempt\",\"level\":\"") - 1],
+		return attempt(sift, name.data, end, name.data[sizeof("attempt\",\"level\":\"") - 1],
 			       mark(name.data + 16, end));
 	if (is(name, "accepted", 8))
 		return accepted(sift, mark(name.data + 16, end));

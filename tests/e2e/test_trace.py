@@ -334,6 +334,44 @@ def what_cannot_be_written_stops_no_mail():
 
 
 @case
+def who_holds_it_for_long_costs_rows_and_no_mail():
+    """Another program's transaction on the file: mail is taken and sent meanwhile, it is told once, and afterwards each
+    line is a row, or counted. The same when somebody takes the file away."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        file = work.path('spool', 'trace.db')
+        relay = work.relay(configuration(work, hop))
+        traced(work, send(relay, ['one@example.com']))
+        held = sqlite3.connect(file, isolation_level=None)
+        held.execute('BEGIN IMMEDIATE')
+        sent = [send(relay, ['one@example.com']) for _ in range(5)]
+        eventually(lambda: len(relay.events('attempt')) == 6, 'all are sent')
+        eventually(lambda: relay.events('trace_unwritten'), 'it is told')
+        check('locked' in relay.events('trace_unwritten')[0]['reason'], 'why: %s', relay.events('trace_unwritten'))
+        held.execute('ROLLBACK')
+        held.close()
+        eventually(lambda: relay.events('trace_written'), 'it is written again')
+        last = send(relay, ['one@example.com'])
+        traced(work, last, lambda one: results(one)['one@example.com'] == 'delivered')
+
+        def gaps():
+            with contextlib.closing(sqlite3.connect('file:%s?mode=ro' % file, uri=True)) as trace:
+                return trace.execute("SELECT total(count) FROM gap WHERE why='unwritten'").fetchone()[0]
+
+        kept = sum(len(found(work, identity)) for identity in sent)
+        eventually(lambda: gaps() >= 2 * (len(sent) - kept), lambda: '%d of 5 are there, %d lines are left out' % (
+            kept, gaps()))
+        check(gaps() <= 10, 'what is left out: %d', gaps())
+        for end in ('', '-wal', '-shm'):
+            os.unlink(file + end)
+        send(relay, ['one@example.com'])
+        eventually(lambda: len(relay.events('trace_written')) == 2, 'it is begun anew')
+        traced(work, send(relay, ['one@example.com']))
+        relay.terminate()
+        equal(len(relay.events('attempt')), 9)
+
+
+@case
 def a_reload_changes_it():
     """Off, on again, another file, another detail: from then on, without a restart."""
     with Workspace() as work:

@@ -64,6 +64,14 @@ static void test_problems_are_kept_to_their_end(void)
 	/* Of a process before this one. */
 	CHECK(attempt(3, "info", 2) && attempt(4, "info", 11) && !attempt(5, "info", 1));
 	CHECK(line("refused", "notice", 6, "") && line("expired", "warning", 6, ""));
+	/* Whatever stands before it, or looks like it. */
+	CHECK(line("attempt", "info", 7, ",\"recipient\":\"mm@m.example.com\",\"attempt\":3,\"ms\":1"));
+	CHECK(!line("attempt", "info", 8, ",\"recipient\":\"mm@m.example.com\",\"attempt\":1,\"ms\":1"));
+	CHECK(!line("attempt", "info", 9, ",\"attempts\":3,\"reattempt\":4,\"reply\":\"\\\"attempt\\\":5\""));
+	CHECK(!line("attempt", "info", 10, ",\"attempt\":"));
+	CHECK(!line("attempt", "info", 11, ",\"attempt\""));
+	CHECK(!line("attempt", "info", 12, ",\"atte"));
+	CHECK(!line("attempt", "info", 13, ",\"m"));
 }
 
 static void test_a_flood_is_sampled_whole(void)

@@ -1,8 +1,10 @@
 /*
  * test_trace_file.c - facts as rows, what goes when it is old or too much, and what is found again.
  */
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -331,6 +333,37 @@ static void test_an_attempt_behind_its_message(void)
 	CHECK_EQ(FOUND(.until_ms = UINT64_MAX), 1);
 }
 
+/* What cannot be written is not there at all, and what comes then is. */
+static void test_no_room(void)
+{
+	struct rlimit before, small = {.rlim_cur = 1 << 16};
+	enum trace_status status = TRACE_OK;
+	unsigned i = 0;
+
+	begin();
+	accept(NOW_MS, 1, "apps", "s@x", "first@x");
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	CHECK_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small.rlim_max = before.rlim_max;
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+	while (status == TRACE_OK && i++ < 100) {
+		for (unsigned j = 0; j < 100; j++)
+			accept(NOW_MS + i, 100 * i + j, "apps", "s@x", "lost@x");
+		status = trace_file_commit(file);
+	}
+	CHECK_EQ(status, TRACE_CANNOT);
+	CHECK(trace_file_problem(file)[0]);
+	CHECK_EQ(trace_file_rows(file), 100);
+	trace_file_rollback(file);
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+	accept(NOW_MS + i, 100 * i, "apps", "s@x", "last@x");
+	CHECK_EQ(FOUND(.recipient = "first@x"), 1);
+	CHECK_EQ(FOUND(.recipient = "last@x"), 1);
+	CHECK_EQ(FOUND(.recipient = "lost@x", .since_ms = NOW_MS + i), 0);
+	CHECK_EQ(FOUND(.recipient = "lost@x"), 100 * (i - 1));
+}
+
 /* A file of before has the index of unfinished mail in other words. */
 static void test_the_index_of_before(void)
 {
@@ -555,6 +588,7 @@ int main(void)
 	RUN(test_whenever_it_is_committed);
 	RUN(test_more_than_is_held);
 	RUN(test_an_attempt_behind_its_message);
+	RUN(test_no_room);
 	RUN(test_the_index_of_before);
 	RUN(test_many_in_one_moment);
 	RUN(test_ended_while_looking);
