@@ -19,7 +19,12 @@
 
 const unsigned look_ages_s[LOOK_AGES - 1] = {300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 48 * 3600};
 
-enum { READINGS_SPARE = 4, NO_DESTINATION = -2, ROW_OCTETS = 1024 /* of envelope and state, as a rule */ };
+enum {
+	READINGS_SPARE = 4,
+	NO_DESTINATION = -2,
+	ROW_OCTETS = 1024, /* of envelope and state, as a rule */
+	BUCKET_MOST = 64,  /* items that a bucket does not have */
+};
 enum what { WHAT_ENVELOPE, WHAT_STATE, WHAT_HEADER };
 
 struct look_reading {
@@ -28,6 +33,7 @@ struct look_reading {
 	struct shard *shard;
 	struct spool_id id;
 	struct look_row *row; /* owned: its envelope was read */
+	size_t octets;        /* that are on their way */
 	enum what what;
 	int result;
 	bool busy, back;
@@ -100,6 +106,8 @@ static bool mail_fits(const struct look *look, const struct shard *shard, const 
 
 /* ---- counting --------------------------------------------------------------------------------------------------- */
 
+/* Once for each destination that it has, by the first delivery there: a mail of a thousand recipients at as many
+ * destinations is gone through once. */
 static void count_in(struct look *look, const struct mail *m, int destination, enum stand stand)
 {
 	size_t slot = destination >= 0 && (size_t)destination < look->count_count - 1 ? (size_t)destination
@@ -109,6 +117,9 @@ static void count_in(struct look *look, const struct mail *m, int destination, e
 		look->wall_ns > m->accepted_wall_ns ? (look->wall_ns - m->accepted_wall_ns) / CLOCK_NS_PER_S : 0;
 	unsigned age = 0;
 
+	if (count->last == look->looked)
+		return;
+	count->last = look->looked;
 	while (age < LOOK_AGES - 1 && age_s >= look_ages_s[age])
 		age++;
 	count->messages++;
@@ -120,23 +131,14 @@ static void count_in(struct look *look, const struct mail *m, int destination, e
 		count->oldest_wall_ns = m->accepted_wall_ns;
 }
 
-/* Once for each destination that it has, by the first delivery there. */
 static void count_mail(struct look *look, const struct shard *shard, const struct mail *m)
 {
-	struct delivery *d = NULL, *before;
+	struct delivery *d = NULL;
 
-	if (m->live == 0) {
+	if (m->live == 0)
 		count_in(look, m, -1, STAND_FAILED);
-		return;
-	}
-	while ((d = mail_next(m, d))) {
-		int destination = destination_of(shard, d);
-		bool first = true;
-		for (before = mail_next(m, NULL); first && before != d; before = mail_next(m, before))
-			first = destination_of(shard, before) != destination;
-		if (first)
-			count_in(look, m, destination, stand_of(d));
-	}
+	while ((d = mail_next(m, d)))
+		count_in(look, m, destination_of(shard, d), stand_of(d));
 }
 
 /* When all were counted: the names, while the configuration is at hand. */
@@ -273,6 +275,7 @@ static void on_view(struct spool_view *view, int result)
 
 	r->result = result;
 	r->back = true;
+	r->shard->visits.reading -= r->octets;
 	visit_wake(&r->shard->visits, &r->look->part.visit);
 }
 
@@ -281,10 +284,21 @@ static void begin_reading(struct look_reading *r, enum what what, const struct s
 	r->what = what;
 	r->back = false;
 	r->view = (struct spool_view){.slab = -1};
+	r->octets = ref->length;
 	if (spool_view(r->shard->store->spool, &r->view, ref, on_view)) {
 		r->result = 0;
 		r->back = true;
+	} else {
+		r->shard->visits.reading += r->octets;
 	}
+}
+
+/* What is read is checked whole, when it comes: as much of it as is asked for at a time mail waits for. One reading
+ * each may always have, as nothing else would go on with it. */
+static bool may_read(const struct look *look, const struct shard *shard)
+{
+	return look->reading == 0 ||
+	       (look->reading <= LOOK_READINGS - READINGS_SPARE && shard->visits.reading < VISIT_READ_OCTETS);
 }
 
 static void begin_message(struct look *look, struct shard *shard, const struct mail *m)
@@ -521,13 +535,20 @@ static void look_at(struct look *look, struct shard *shard, const struct mail *m
 struct walking {
 	struct look *look;
 	struct shard *shard;
+	struct visit_slice *slice;
 };
 
 static void on_item(void *context, struct spool_item *item)
 {
 	const struct walking *w = context;
+	const struct mail *m = container_of(item, struct mail, item);
+	unsigned reading = w->look->reading;
 
-	look_at(w->look, w->shard, container_of(item, struct mail, item));
+	/* Each delivery is looked at, and beginning to read is dear: the clock is asked then. */
+	visit_cost(w->slice, m->fates ? m->live : 1);
+	look_at(w->look, w->shard, m);
+	if (w->look->reading > reading)
+		visit_cost(w->slice, VISIT_LOOK);
 }
 
 static bool enough(const struct look *look, const struct look_question *q)
@@ -535,19 +556,28 @@ static bool enough(const struct look *look, const struct look_question *q)
 	return look->row_count + look->reading >= q->limit || look->octets >= LOOK_OCTETS;
 }
 
+/* Several may come at once where nothing is read of them, and where they fit. */
+static bool takes_many(const struct look *look, const struct look_question *q)
+{
+	if (filter_reads(&q->filter))
+		return false;
+	return q->want == LOOK_COUNT || (q->want == LOOK_IDS && look->row_count + BUCKET_MOST <= q->limit);
+}
+
 /* False: the slice is over. */
 static bool walk(struct look *look, struct shard *shard, const struct look_question *q, struct visit_slice *slice)
 {
-	struct walking walking = {look, shard};
+	struct walking walking = {look, shard, slice};
 
 	while (!look->scanned) {
 		if (q->want != LOOK_COUNT && enough(look, q))
 			return true;
-		if (look->reading > LOOK_READINGS - READINGS_SPARE)
+		if (!may_read(look, shard))
 			return true;
 		if (visit_spent(slice))
 			return false;
-		look->place = spool_items_from(shard->store->spool, look->place, on_item, &walking);
+		look->place =
+			spool_items_from(shard->store->spool, look->place, takes_many(look, q), on_item, &walking);
 		look->scanned = look->place == 0;
 	}
 	return true;
@@ -558,6 +588,7 @@ static bool begin(struct look *look, struct shard *shard, const struct look_ques
 	look->began = true;
 	look->last = &look->rows;
 	look->place = q->place;
+	look->destination = -1;
 	look->readings = calloc(LOOK_READINGS, sizeof(*look->readings));
 	if (q->want == LOOK_COUNT) {
 		look->count_count = shard->plan->destination_room + 1;
@@ -593,9 +624,11 @@ static void find_one(struct look *look, struct shard *shard, const struct look_q
 		begin_message(look, shard, m);
 }
 
-/* A reload may come between two slices; a destination keeps its place. */
-static int find_destination(const struct shard *shard, const char *name)
+/* A reload may come between two slices, and bring it; a destination keeps its place. */
+static int find_destination(const struct shard *shard, const char *name, int before)
 {
+	if (before >= 0)
+		return before;
 	for (size_t i = 0; name[0] != '\0' && i < shard->config->destination_count; i++) {
 		if (strcmp(shard->config->destinations[i].name, name) == 0)
 			return (int)i;
@@ -612,7 +645,7 @@ enum visit_step look_step(struct shard *shard, struct visit *visit, uint64_t unt
 	if (!look->began && begin(look, shard, q) && q->want == LOOK_WHOLE)
 		find_one(look, shard, q);
 	look->wall_ns = clock_wall_ns();
-	look->destination = find_destination(shard, q->filter.destination);
+	look->destination = find_destination(shard, q->filter.destination, look->destination);
 	/* Nobody waits for the rest: what is being read is waited for. */
 	if (!look->scanned && (shard->draining || !inquiry_wanted(&look->part) || clock_monotonic_ns() >= q->until_ns))
 		look->scanned = look->cut = true;

@@ -53,7 +53,8 @@ void look_make_room(struct look_question *q, unsigned rows);
 struct look_count {
 	uint64_t messages, octets, ages[LOOK_AGES], stands[STANDS], oldest_wall_ns;
 	uint64_t age_sum_s;
-	char *name; /* owned, when the look is over; NULL: of none, as of what is kept */
+	uint64_t last; /* private: which message was counted here last, by `looked` */
+	char *name;    /* owned, when the look is over; NULL: of none, as of what is kept */
 };
 
 struct look_row {

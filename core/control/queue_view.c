@@ -160,7 +160,7 @@ static bool read_cursor(struct reading *r, const char *value)
 		return false;
 	memcpy(shard, value, length);
 	shard[length] = '\0';
-	if (!request_number(shard, UINT16_MAX, &which) || !request_number(value + length + 1, UINT32_MAX, &place))
+	if (!request_number(shard, UINT16_MAX, &which) || !request_number(value + length + 1, UINT64_MAX, &place))
 		return false;
 	r->shard = (unsigned)which;
 	r->question->place = place;

@@ -14,6 +14,7 @@ void visits_init(struct visits *visits)
 	list_init(&visits->here);
 	visits->count = 0;
 	visits->next_ns = 0;
+	visits->reading = 0;
 	atomic_init(&visits->spent_ns, 0);
 	atomic_init(&visits->longest_ns, 0);
 }
@@ -115,7 +116,17 @@ uint64_t visits_next_ns(const struct visits *visits)
 
 bool visit_spent(struct visit_slice *slice)
 {
-	if (slice->items++ >= VISIT_ITEMS)
+	if (slice->items >= VISIT_ITEMS)
 		return true;
-	return slice->items % VISIT_LOOK == 0 && clock_monotonic_ns() >= slice->until_ns;
+	slice->items++;
+	if (slice->items - slice->seen < VISIT_LOOK)
+		return false;
+	slice->seen = slice->items;
+	return clock_monotonic_ns() >= slice->until_ns;
+}
+
+void visit_cost(struct visit_slice *slice, unsigned more)
+{
+	/* Beyond that it makes no difference. */
+	slice->items += more < VISIT_ITEMS ? more : VISIT_ITEMS;
 }

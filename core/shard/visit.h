@@ -28,7 +28,9 @@ enum {
 	VISIT_PAUSE_LEAST_NS = 100000, /* a turn has its price, too */
 	VISIT_PAUSE_MOST_NS = 5000000, /* a slice took longer where the machine had no processor for it */
 	VISIT_ITEMS = 2048,
-	VISIT_LOOK = 32, /* so many things between two looks at the clock */
+	VISIT_READ_OCTETS =
+		256 << 10, /* that are read for all of them at a time, and what is begun before they are that many */
+	VISIT_LOOK = 32,   /* so many things at most between two looks at the clock */
 };
 
 struct shard;
@@ -57,6 +59,7 @@ struct visits {
 	struct list here;
 	unsigned count; /* here or waiting */
 	uint64_t next_ns;
+	size_t reading;               /* octets that are on their way from the spool for them */
 	counter spent_ns, longest_ns; /* of the thread's processor time: all slices; the longest of them */
 };
 
@@ -86,9 +89,11 @@ uint64_t visit_turn_end(struct visits *visits, const struct visit_turn *turn);
 /* How much of a call is used. */
 struct visit_slice {
 	uint64_t until_ns;
-	unsigned items;
+	unsigned items, seen; /* `seen`: how many they were when the clock was asked last */
 };
 /* One more thing is about to be looked at. True: not in this slice. */
 bool visit_spent(struct visit_slice *slice);
+/* What was looked at cost as much as `more` others do, beside itself. */
+void visit_cost(struct visit_slice *slice, unsigned more);
 
 #endif
