@@ -2,11 +2,12 @@
  * core/tools/queue_act.c - `postrider queue hold|release|retry|delete`: messages by their ids, on the command line or,
  * with `-`, one a line on standard input; or all that filters of `queue list` find, which are listed first: so it is
  * known how many they are, and nothing is hit that comes later. What is asked for goes in pieces, and what came of each
- * is added up.
+ * is added up. Who interrupts it hears how far it came; what it has asked for is done.
  */
 #include "core/tools/queue_act.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +52,29 @@ struct acting {
 	struct queue_find find;
 	const char *reason;
 	bool filtered, now, report, yes;
-	json_t *ids;           /* owned */
-	json_t *all, *missing; /* owned: what was answered */
+	json_t *ids;     /* owned */
+	json_t *all;     /* owned: what was answered; without --json those of which something is said */
+	json_t *missing; /* owned */
+	size_t answered; /* of the ids, from the first */
 	size_t counts[RESULTS];
 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* Once, behind the piece that is under way: a second one ends the program as ever. */
+static void heed_interrupts(void)
+{
+	struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
+
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+}
 
 static int usage(FILE *out, int status)
 {
@@ -91,12 +111,13 @@ static void count(struct acting *a, const json_t *answer)
 	json_t *one;
 	size_t i, k;
 
-	json_array_extend(a->all, json_object_get(answer, "results"));
 	json_array_foreach(json_object_get(answer, "results"), i, one)
 	{
 		const char *result = json_string_value(json_object_get(one, "result"));
 		for (k = 0; result && k < RESULTS; k++)
 			a->counts[k] += strcmp(results[k].result, result) == 0;
+		if (a->ask.json || !result || strcmp(results[0].result, result) != 0)
+			json_array_append(a->all, one);
 	}
 	queue_find_add_missing(a->missing, answer);
 }
@@ -131,8 +152,10 @@ static int send_piece(struct acting *a, size_t from)
 		json_object_set_new(body, "report", json_true());
 	status = ask_send(&a->ask, "POST", a->verb->path, body, &answer);
 	json_decref(body);
-	if (status == 0)
+	if (status == 0) {
 		count(a, answer);
+		a->answered = i;
+	}
 	json_decref(answer);
 	return status;
 }
@@ -165,6 +188,19 @@ static int print(const struct acting *a)
 	return status;
 }
 
+/* What was done of it is told even where the rest could not be. */
+static int tell(const struct acting *a, int status)
+{
+	size_t count = json_array_size(a->ids), left = count - a->answered;
+	int printed = a->answered > 0 ? print(a) : ASK_DONE;
+
+	if (left > 0 && (a->answered > 0 || status == 0)) {
+		fprintf(stderr, "no answer for %zu of %zu messages: give it again\n", left, count);
+		printed = ASK_PART;
+	}
+	return status ? status : printed;
+}
+
 static int run(struct acting *a)
 {
 	int status = ask_open(&a->ask);
@@ -174,15 +210,13 @@ static int run(struct acting *a)
 		status = find(a);
 	if (status == 0 && !may_delete(a))
 		status = ASK_NOT;
-
-	for (size_t from = 0; status == 0 && from < json_array_size(a->ids); from += PIECE)
-		status = send_piece(a, from);
-	ask_close(&a->ask);
-	/* What was done of it is told even where the rest could not be. */
-	if (status == 0 || json_array_size(a->all) > 0) {
-		int printed = print(a);
-		status = status ? status : printed;
+	if (status == 0) {
+		heed_interrupts();
+		while (status == 0 && a->answered < json_array_size(a->ids) && !interrupted)
+			status = send_piece(a, a->answered);
+		status = tell(a, status);
 	}
+	ask_close(&a->ask);
 	return status;
 }
 

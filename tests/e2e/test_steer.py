@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -92,6 +93,41 @@ class Steered:
         code, out, said = command('status', '--socket', self.path, '--json')
         check(code in (0, 75), '%d %s', code, said)
         return json.loads(out)['queued'] if code == 0 else None
+
+
+def heeds(process, number):
+    """Whether it has a handler for that signal."""
+    with open('/proc/%d/status' % process.pid) as f:
+        return int(re.search(r'SigCgt:\s+(\w+)', f.read()).group(1), 16) >> (number - 1) & 1
+
+
+@case
+def interrupted_between_pieces():
+    """Of more messages than go in one piece: who interrupts the command hears how far it came, and of the rest none is
+    touched."""
+    with Workspace() as work:
+        s = Steered(work, work.own(NextHop(script=Gate())), retry=LATE)
+        ids = [send(s.relay, 1), send(s.relay, 2)]
+        s.relay.told('deferred', 2)
+        unknown = [ids[0][:-5] + '%05d' % n for n in range(5500)]
+        many = [ids[0], *(one for one in unknown if one not in ids), ids[1]]
+        s.relay.signal(signal.SIGSTOP)
+        asking = subprocess.Popen([program('postrider'), 'queue', 'delete', '-', '--yes', '--socket', s.path],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            asking.stdin.write('\n'.join(many) + '\n')
+            asking.stdin.close()
+            eventually(lambda: heeds(asking, signal.SIGINT), 'it has begun')
+            asking.send_signal(signal.SIGINT)
+        finally:
+            s.relay.signal(signal.SIGCONT)
+        out, said = asking.stdout.read(), asking.stderr.read()
+        equal(asking.wait(120), 75, said)
+        check(out.endswith('\n1 message deleted\n'), 'what was done: %s', out[-100:])
+        left = re.fullmatch(r'no answer for (\d+) of %d messages: give it again\n' % len(many), said)
+        check(left and int(left.group(1)) > 0, 'what was left: %s', said)
+        equal(s.queue('hold', *ids, status=1), ['not_found', 'done'], 'what is there still')
+        s.relay.terminate()
 
 
 @case
