@@ -68,7 +68,7 @@ LIBRARIES = {
     'microhttpd.h': ['core/control/'],
     'gnutls/': ['core/control/client_certificate.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'core/agents/webhook_sign.c', 'tls/rsa.c',
-                 'tests/unit/libcrypto_rig.c'],
+                 'core/agents/revocations.c', 'tests/unit/libcrypto_rig.c', 'tests/unit/test_revocations.c'],
     'jansson.h': ['core/agents/assertion.c', 'core/agents/incident_',
                   'core/agents/tls_report_', 'core/agents/token_', 'core/control/',
                   'core/page/',
