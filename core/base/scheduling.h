@@ -1,10 +1,11 @@
 /*
  * core/base/scheduling.h - who has time: threads that compute beside those that mail waits for.
  *
- * Mail is ready for some ten microseconds at a time, and who answers a question computes for milliseconds. Linux 6.6 and
- * later (EEVDF; sched(7), sched_setattr(2)) let a thread compute for a slice, 1.4 ms on two processors, before another
- * one of its kind that has become ready is looked at, and where that is over look at it at the next tick, 4 ms with
- * CONFIG_HZ=250. From 6.12 on a thread may ask for shorter slices. Older kernels know no such thing, and need none.
+ * Mail is ready for some ten microseconds at a time, and who answers a question computes for milliseconds. Linux 6.6
+ * and later (EEVDF; sched(7), sched_setattr(2)) let a thread compute for a slice, 1.4 ms on two processors, before
+ * another one of its kind that has become ready is looked at, and where that is over look at it at the next tick, 4 ms
+ * with CONFIG_HZ=250. From 6.12 on a thread may ask for shorter slices. Older kernels know no such thing, and need
+ * none.
  */
 #ifndef POSTRIDER_BASE_SCHEDULING_H
 #define POSTRIDER_BASE_SCHEDULING_H

@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/scheduling.h"
 #include "core/base/clock.h"
 #include "core/base/file_stamp.h"
+#include "core/base/scheduling.h"
 #include "core/control/checkup.h"
 #include "core/control/client_certificate.h"
 #include "core/control/desk.h"
