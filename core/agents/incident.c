@@ -27,7 +27,8 @@ static const struct {
 	[INCIDENT_TOKEN_ENDING] = {"token_ending", "no new access token can be had",
 				   "look at the application's secret or certificate and its rights; postrider doctor "
 				   "says at which step it ends"},
-	[INCIDENT_CERTIFICATE_ENDING] = {"certificate_ending", "a certificate ends soon, or has",
+	[INCIDENT_CERTIFICATE_ENDING] = {"certificate_ending",
+					 "a certificate, or a list of revoked ones, ends soon, or has",
 					 "renew it and put the new files in their places: they are taken without a "
 					 "restart"},
 	[INCIDENT_SPOOL_FILLING] =

@@ -388,6 +388,7 @@ struct config {
 			char *users_file;                /* NULL: none */
 			char *certificate, *private_key; /* both, or NULL: without TLS */
 			char *client_ca;                 /* whose certificates users may sign in by; NULL: by none */
+			char *client_crl;                /* which of them are revoked; NULL: nobody looks */
 			struct sign_in sign_in;          /* who answers requests takes it away */
 			bool signs_in; /* false: who reaches the address may look, and nobody may act */
 		} http;

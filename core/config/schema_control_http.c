@@ -47,6 +47,7 @@ static const struct reader_field http_fields[] = {
 	FIELD("certificate", reader_file, HTTP(certificate)),
 	FIELD("private_key", reader_file, HTTP(private_key)),
 	FIELD("client_ca", reader_file, HTTP(client_ca)),
+	FIELD("client_crl", schema_sign_in_lists, HTTP(client_crl)),
 	FIELD("client_certificates", schema_sign_in_certificates, 0),
 	FIELD("certificate_users", schema_sign_in_certificate_users, 0),
 	FIELD("proxy", schema_sign_in_proxy, 0),
@@ -106,6 +107,7 @@ void schema_control_http_free(struct config *config)
 	free(config->control.http.users_file);
 	sign_in_free(&config->control.http.sign_in);
 	free(config->control.http.client_ca);
+	free(config->control.http.client_crl);
 	free(config->control.http.certificate);
 	free(config->control.http.private_key);
 }

@@ -5,9 +5,13 @@
  */
 #include "core/config/schema_sign_in.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/config/fingerprint.h"
 #include "core/config/schema_fields.h"
@@ -62,6 +66,28 @@ bool schema_sign_in_certificates(struct reader *r, const struct reader_field *fi
 	if (!reader_choice_word(r, &choice, value, &required))
 		return false;
 	config->control.http.sign_in.certificate_required = required == true;
+	return true;
+}
+
+bool schema_sign_in_lists(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			  void *object)
+{
+	struct config *config = object;
+	const char *path;
+	struct stat status;
+
+	if (!reader_path(r, field, value, object))
+		return false;
+	path = config->control.http.client_crl;
+	/* Only a service that systemd started has that directory. */
+	if (path[0] == '$')
+		return true;
+	if (stat(path, &status) < 0 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
+		reader_warn(r, &value->node->start_mark,
+			    "%s: %.200s: %s: as long as it cannot be read, whoever shows a certificate is refused",
+			    value->name, path, strerror(errno));
+	else if (!S_ISREG(status.st_mode))
+		return reader_fail(r, &value->node->start_mark, "%s: %.200s is not a regular file", value->name, path);
 	return true;
 }
 
@@ -285,7 +311,8 @@ static bool check_certificates(struct reader *r, const yaml_node_t *node, const 
 {
 	const struct sign_in *s = &config->control.http.sign_in;
 	const yaml_node_t *ca = reader_find(r, node, "client_ca"), *users = reader_find(r, node, "certificate_users"),
-			  *asked = reader_find(r, node, "client_certificates");
+			  *asked = reader_find(r, node, "client_certificates"),
+			  *lists = reader_find(r, node, "client_crl");
 
 	if (ca && !config->control.http.certificate)
 		return reader_fail(
@@ -294,6 +321,10 @@ static bool check_certificates(struct reader *r, const yaml_node_t *node, const 
 	if (ca && s->certificate_count == 0 && !s->certificate_required)
 		return reader_fail(r, &ca->start_mark,
 				   "client_ca: nobody is known by a certificate: write " CERTIFICATE_EXAMPLE);
+	if (!ca && lists)
+		return reader_fail(r, &lists->start_mark,
+				   "client_crl: nobody's certificates are believed: write client_ca, a file with the "
+				   "certificates of those who issue them");
 	if (!ca && (users || asked))
 		return reader_fail(r, &(users ? users : asked)->start_mark,
 				   "%s: nobody's certificates are believed: write client_ca, a file with the "

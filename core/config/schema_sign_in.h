@@ -6,6 +6,8 @@
 
 #include "core/config/reader.h"
 
+/* `client_crl`: a file that may be missing, as it is renewed every so often, and mail does not wait for it. */
+reader_fn schema_sign_in_lists;
 /* `operate`, `client_certificates`, `certificate_users`, `proxy`: into config->control.http.sign_in. */
 reader_fn schema_sign_in_operate, schema_sign_in_certificates, schema_sign_in_certificate_users, schema_sign_in_proxy;
 /* What they say together, in the mapping `node`. */

@@ -30,6 +30,7 @@ static bool same_http(const struct config *a, const struct config *b)
 	return same(a->control.http.address_text, b->control.http.address_text) &&
 	       same(a->control.http.users_file, b->control.http.users_file) &&
 	       same(a->control.http.client_ca, b->control.http.client_ca) &&
+	       same(a->control.http.client_crl, b->control.http.client_crl) &&
 	       a->control.http.signs_in == b->control.http.signs_in &&
 	       same(a->control.http.certificate, b->control.http.certificate) &&
 	       same(a->control.http.private_key, b->control.http.private_key);

@@ -3,8 +3,8 @@
  * and what it says.
  *
  * It is looked at for each request, by what is believed then: one that has ended, or whose issuer is gone from the
- * file, is good no more, though its connection goes on. Who it is decides a name in it, or its fingerprint
- * (client_certificate_is()), never that it is good alone.
+ * file, or that a list has, is good no more, though its connection goes on. Who it is decides a name in it, or its
+ * fingerprint (client_certificate_is()), never that it is good alone.
  *
  * One thread at a time has a trust.
  */
@@ -15,9 +15,15 @@
 #include <stddef.h>
 
 struct client_trust;
+struct revocations;
 
-/* Of certificates in PEM, NUL-terminated. NULL: there is none, or what is there is none; `problem`, for people. */
-struct client_trust *client_trust_new(const char *pem, char *problem, size_t size);
+/* Of certificates in PEM, NUL-terminated. `revocations`: where they are, none is good whose issuer, or the issuer of
+ * one of those between, has no list there that does not name it (core/agents/revocations.h); a reference is taken.
+ * NULL: revoked ones are not known. Returns NULL where there is no certificate, or what is there is none; `problem`,
+ * for people. */
+struct client_trust *client_trust_new(const char *pem, struct revocations *revocations, char *problem, size_t size);
+/* Other lists from now on; a reference is taken. */
+void client_trust_revoke(struct client_trust *trust, struct revocations *revocations);
 void client_trust_free(struct client_trust *trust); /* NULL is allowed */
 
 enum client_certificate_state {
@@ -31,7 +37,7 @@ enum { CLIENT_CERTIFICATE_SUBJECT = 400, CLIENT_CERTIFICATE_FINGERPRINT = 7 + 64
 struct client_certificate {
 	char subject[CLIENT_CERTIFICATE_SUBJECT];         /* RFC 4514; cut where it is longer */
 	char fingerprint[CLIENT_CERTIFICATE_FINGERPRINT]; /* "sha256:" and 64 small digits; "": none was shown */
-	char problem[200];
+	char problem[480];
 	struct client_name *names; /* private; NULL: none */
 	size_t name_count;
 };

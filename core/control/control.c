@@ -25,6 +25,7 @@
 #include "core/control/handlers.h"
 #include "core/control/incident_watch.h"
 #include "core/control/inquiry.h"
+#include "core/control/issuers.h"
 #include "core/control/pass.h"
 #include "core/control/remote.h"
 #include "core/control/scrape.h"
@@ -69,6 +70,7 @@ struct control {
 	struct entrance local, remote;
 	struct renewal renewal; /* of `remote`; of who starts and stops */
 	struct gate *gate;      /* of `remote`; NULL: nobody signs in */
+	struct issuers issuers; /* the same */
 	struct telling telling;
 	pthread_mutex_t lock;              /* of all slots */
 	pthread_mutex_t name_lock;         /* of the next two */
@@ -412,10 +414,10 @@ static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, unsi
 	return entrance->daemon != NULL;
 }
 
-/* Both NULL where no certificate is asked for. False: `problem`. */
-static bool read_issuers(const struct config *config, char **issuers, struct client_trust **trust, char *problem,
-			 size_t size)
+/* What they are asked for by; NULL: by nothing, as no certificate is asked for. False: `problem`. */
+static bool read_issuers(const struct config *config, char **issuers, char *problem, size_t size)
 {
+	struct client_trust *trust;
 	char why[256];
 
 	if (!config->control.http.client_ca)
@@ -423,29 +425,28 @@ static bool read_issuers(const struct config *config, char **issuers, struct cli
 	*issuers = remote_issuers_read(config, problem, size);
 	if (!*issuers)
 		return false;
-	*trust = client_trust_new(*issuers, why, sizeof(why));
-	if (!*trust)
+	trust = client_trust_new(*issuers, NULL, why, sizeof(why));
+	if (!trust)
 		snprintf(problem, size, "control.http.client_ca: %s: %s", config->control.http.client_ca, why);
-	return *trust != NULL;
+	client_trust_free(trust);
+	return trust != NULL;
 }
 
 /* Takes `fd`, as start_daemon() does. */
 static bool start_secured(struct control *control, int fd, char *problem, size_t size)
 {
 	static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
-	struct client_trust *trust = NULL;
 	struct remote_key key;
 	char *issuers = NULL;
 	bool started;
 
-	if (!read_issuers(control->config, &issuers, &trust, problem, size) ||
+	if (!read_issuers(control->config, &issuers, problem, size) ||
 	    remote_key_read(control->config, &key, problem, size) < 0) {
-		client_trust_free(trust);
 		free(issuers);
 		close(fd);
 		return false;
 	}
-	/* Without issuers nobody is asked for a certificate. Which are believed gate.h says. */
+	/* Without issuers nobody is asked for a certificate. Which are believed issuers.h says. */
 	struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, key.private_key},
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, key.certificate},
@@ -459,10 +460,6 @@ static bool start_secured(struct control *control, int fd, char *problem, size_t
 	if (!started)
 		snprintf(problem, size, "control.http: %s and its private_key cannot be used",
 			 control->config->control.http.certificate);
-	if (started && trust)
-		gate_trust(control->gate, trust);
-	else
-		client_trust_free(trust);
 	return started;
 }
 
@@ -471,6 +468,16 @@ static uint64_t files_of(const struct config *config)
 	uint64_t sum = file_stamp(file_stamp(0, config->control.http.certificate), config->control.http.private_key);
 
 	return config->control.http.client_ca ? file_stamp(sum, config->control.http.client_ca) : sum;
+}
+
+static int64_t show_lists(struct control *control)
+{
+	int64_t wall_s = (int64_t)(clock_wall_ns() / CLOCK_NS_PER_S);
+	bool ending;
+
+	atomic_store(&control->desk.lists_end, issuers_lists_end(&control->issuers, wall_s, &ending));
+	atomic_store(&control->desk.lists_ending, ending);
+	return wall_s;
 }
 
 /* 0 or -errno with a problem. */
@@ -487,6 +494,9 @@ static int open_remote(struct control *control, char *problem, size_t size)
 		snprintf(problem, size, "control.http: out of memory");
 		return -ENOMEM;
 	}
+	if (issuers_begin(&control->issuers, config, control->gate, problem, size) < 0)
+		return -EINVAL;
+	(void)show_lists(control);
 	fd = remote_listen(config, problem, size);
 	if (fd < 0)
 		return fd;
@@ -574,10 +584,14 @@ void control_look(struct control *control, uint64_t now_ns, struct log *log)
 {
 	struct renewal *r = control ? &control->renewal : NULL;
 	char problem[512];
+	bool settled, over, in_force;
 	uint64_t files;
-	bool settled, over;
 
-	if (!r || now_ns < r->look_ns || !control->remote.daemon || !control->config->control.http.certificate)
+	if (!r || !control->remote.daemon || !control->config->control.http.certificate)
+		return;
+	in_force = issuers_look(&control->issuers, now_ns, show_lists(control), log);
+	/* Who is told that he may show another one is to be believed then. */
+	if (now_ns < r->look_ns || !in_force)
 		return;
 	r->look_ns = now_ns + LOOK_S * CLOCK_NS_PER_S;
 	files = files_of(control->config);
@@ -728,6 +742,7 @@ void control_free(struct control *control)
 	passes_free(control->desk.passes);
 	inquiries_end(&control->desk);
 	desk_stop(&control->desk);
+	issuers_end(&control->issuers);
 	gate_free(control->gate);
 	telling_deinit(&control->telling);
 	pthread_mutex_destroy(&control->lock);

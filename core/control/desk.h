@@ -35,7 +35,11 @@ struct desk {
 	struct scrape *scrape;            /* owned by who started this; what metrics are made of */
 	struct checkup *checkup;          /* the same; the doctor, and what it found last */
 	struct passes *passes;            /* the same; who is let in to the page */
-	const struct control_more *more;  /* handlers of rooms above, and what they have; NULL: none */
+	/* When the first list of control.http.client_crl is over, seconds since 1970, and that it is or soon will be:
+	 * issuers_lists_end(). */
+	_Atomic(int64_t) lists_end;
+	_Atomic(bool) lists_ending;
+	const struct control_more *more; /* handlers of rooms above, and what they have; NULL: none */
 	void *more_context;
 	/* Of the newest configuration. From any thread. */
 	void (*hostname)(struct desk *desk, char out[DESK_HOSTNAME_SIZE]);

@@ -94,6 +94,8 @@ const struct metric_family families[FAMILIES] = {
 				  "The most of it in one turn since the start, which mail waited for."},
 	[FAMILY_CERTIFICATE] = {"postrider_certificate_expires_seconds", METRIC_GAUGE, "seconds",
 				"Until the first of the relay's own certificates ends; negative: it has."},
+	[FAMILY_CLIENT_CRL] = {"postrider_client_crl_expires_seconds", METRIC_GAUGE, "seconds",
+			       "Until the first list of control.http.client_crl is out of date; negative: it is."},
 	[FAMILY_INCIDENTS] = {"postrider_incidents", METRIC_GAUGE, "", "Incidents that are open."},
 	[FAMILY_WEBHOOK_EVENTS] = {"postrider_webhook_events", METRIC_COUNTER, "",
 				   "Events for events.webhook that were taken there, or left out for want of room."},

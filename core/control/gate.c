@@ -202,6 +202,14 @@ void gate_trust(struct gate *gate, struct client_trust *trust)
 	client_trust_free(old);
 }
 
+void gate_revoke(struct gate *gate, struct revocations *revocations)
+{
+	pthread_mutex_lock(&gate->trust_lock);
+	if (gate->trust)
+		client_trust_revoke(gate->trust, revocations);
+	pthread_mutex_unlock(&gate->trust_lock);
+}
+
 enum client_certificate_state gate_look(struct gate *gate, void *session, struct client_certificate *out)
 {
 	enum client_certificate_state state;

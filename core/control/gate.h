@@ -25,6 +25,7 @@
 
 struct config;
 struct gate;
+struct revocations;
 
 enum { GATE_WAITING = 4, GATE_HEADER_SIZE = 65, GATE_ORIGIN_SIZE = 264 };
 
@@ -62,6 +63,8 @@ const char *gate_client(struct gate *gate, const char *text, const struct ring_a
 bool gate_may_name(struct gate *gate, const char *user);
 /* Whose certificates are believed from now on, owned; NULL: nobody's. */
 void gate_trust(struct gate *gate, struct client_trust *trust);
+/* client_trust_revoke(), of these. */
+void gate_revoke(struct gate *gate, struct revocations *revocations);
 /* client_certificate_read(), by these. */
 enum client_certificate_state gate_look(struct gate *gate, void *session, struct client_certificate *out);
 /* A proxy that shows it, or none (NULL), may name users: it is the proxy's, or where none is said to be, no user's. */

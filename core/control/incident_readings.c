@@ -343,6 +343,29 @@ static void look_at_certificate(const struct reading *r, const char *file)
 	free(texts);
 }
 
+/* Nobody whose issuer's list is over can sign in by a certificate. */
+static void look_at_lists(const struct reading *r)
+{
+	time_t end = (time_t)atomic_load(&r->scrape->desk->lists_end);
+	char problem[LINE_SIZE], day[40] = "";
+	struct tm tm;
+
+	if (!atomic_load(&r->scrape->desk->lists_ending) || r->terms->certificate_ns == 0) {
+		well(r, INCIDENT_CERTIFICATE_ENDING, r->terms->lists);
+		return;
+	}
+	(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", gmtime_r(&end, &tm));
+	if (end == 0)
+		snprintf(problem, sizeof(problem),
+			 "it is no list of revoked certificates: whoever shows one is refused");
+	else
+		snprintf(problem, sizeof(problem),
+			 "a list of revoked certificates is out of date %s %s, and whoever shows one of its issuer is "
+			 "refused then",
+			 (uint64_t)end * 1000 <= r->wall_ms ? "since" : "from", day);
+	bad(r, INCIDENT_CERTIFICATE_ENDING, r->terms->lists, problem);
+}
+
 static bool all_up(const struct scrape *scrape)
 {
 	for (unsigned i = 0; i < scrape->shard_count; i++) {
@@ -371,4 +394,6 @@ void incident_readings_take(struct incident_readings *readings, struct incidents
 	readings->certificates_ns = now_ns + CERTIFICATES_S * CLOCK_NS_PER_S;
 	for (size_t i = 0; i < terms->certificate_count; i++)
 		look_at_certificate(&r, terms->certificates[i]);
+	if (terms->lists)
+		look_at_lists(&r);
 }

@@ -57,7 +57,8 @@ struct incident_terms *incident_terms_of(const struct config *config)
 	t->old_mail_ns = config->incidents.old_mail_ns;
 	t->certificate_ns = config->incidents.certificate_ns;
 	if (copy(&t->hostname, config->hostname) && copy(&t->mail, config->incidents.mail) &&
-	    copy(&t->from, config->incidents.from) && copy_lists(t, config))
+	    copy(&t->from, config->incidents.from) && copy(&t->lists, config->control.http.client_crl) &&
+	    copy_lists(t, config))
 		return t;
 	incident_terms_free(t);
 	return NULL;
@@ -76,6 +77,7 @@ void incident_terms_free(struct incident_terms *t)
 	free(t->hostname);
 	free(t->mail);
 	free(t->from);
+	free(t->lists);
 	free(t);
 }
 

@@ -25,6 +25,7 @@ struct incident_terms {
 	size_t destination_count;
 	char **certificates; /* owned; files */
 	size_t certificate_count;
+	char *lists; /* owned; the file of control.http.client_crl; NULL: there is none */
 };
 
 /* NULL without memory. */

@@ -414,7 +414,7 @@ static bool is_of(const struct config *config, const struct incident_terms *term
 			if (strcmp(terms->certificates[i], one->subject) == 0)
 				return true;
 		}
-		return false;
+		return terms->lists && strcmp(terms->lists, one->subject) == 0;
 	case INCIDENT_DEVICE_SILENT:
 		return device_table_of_name(config->devices, one->subject) >= 0;
 	case INCIDENT_SPOOL_FILLING:

@@ -604,7 +604,8 @@ static void write_asked(struct writer *w)
 
 static void write_rest(struct writer *w)
 {
-	int64_t end = atomic_load_explicit(&w->relay->certificate_end, memory_order_relaxed);
+	int64_t end = atomic_load_explicit(&w->relay->certificate_end, memory_order_relaxed),
+		lists_end = atomic_load_explicit(&w->scrape->desk->lists_end, memory_order_relaxed);
 	uint64_t handoffs = 0, failed = 0;
 
 	for (unsigned i = 0; i < w->relay->shard_count; i++) {
@@ -617,6 +618,9 @@ static void write_rest(struct writer *w)
 	begin(w, FAMILY_CERTIFICATE);
 	if (end)
 		seconds(w, FAMILY_CERTIFICATE, NULL, end * 1000000 - (int64_t)(w->wall_ns / 1000));
+	begin(w, FAMILY_CLIENT_CRL);
+	if (lists_end)
+		seconds(w, FAMILY_CLIENT_CRL, NULL, lists_end * 1000000 - (int64_t)(w->wall_ns / 1000));
 }
 
 char *metrics_text(struct scrape *scrape, bool open_metrics, size_t *length)

@@ -21,9 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/agents/revocations.h"
 #include "core/base/disk_kind.h"
 #include "core/base/port_owner.h"
 #include "core/config/config.h"
+#include "core/config/text_file.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/tls_policy.h"
 #include "core/receive/inbound_tls.h"
@@ -31,7 +33,7 @@
 #define SERVICE_USER "postrider" /* of dist/postrider.service */
 
 enum { DAY_S = 24 * 3600, ENDS_SOON_DAYS = 30, LINE_SIZE = 2048, SIZE_TEXT = 32, PRIVILEGED_PORTS = 1024 };
-enum { MEBI_BITS = 20, GIBI_BITS = 30 };
+enum { MEBI_BITS = 20, GIBI_BITS = 30, PEM_MAX = 1 << 20 };
 
 struct check {
 	const struct config *config;
@@ -341,6 +343,58 @@ static void check_tls(struct check *check)
 	free(contexts);
 }
 
+/* Whom control.http lets in by a certificate: nobody whose issuer has no list that can be gone by. */
+static void check_authority(void *context, const struct revocations_authority *authority)
+{
+	struct check *check = context;
+	const char *file = check->config->control.http.client_crl;
+	char day[SIZE_TEXT];
+
+	switch (authority->state) {
+	case REVOCATIONS_NONE:
+		say(check, true,
+		    "control.http.client_crl: %s has no list of \"%s\", which is in client_ca: whoever shows a "
+		    "certificate of it is refused: add its list, or take it out of client_ca",
+		    file, authority->subject);
+		break;
+	case REVOCATIONS_UNSIGNED:
+		say(check, true,
+		    "control.http.client_crl: %s: the list of \"%s\" is not signed by the certificate of that name in "
+		    "client_ca, or this may not sign lists (keyUsage without cRLSign): whoever shows a certificate of "
+		    "it is refused",
+		    file, authority->subject);
+		break;
+	case REVOCATIONS_OUT_OF_DATE:
+		say(check, true,
+		    "control.http.client_crl: %s: the list of \"%s\" is out of date since %s: whoever shows a "
+		    "certificate of it is refused until there is a new one",
+		    file, authority->subject, day_text(authority->ends, day));
+		break;
+	default:
+		break;
+	}
+}
+
+static void check_lists(struct check *check)
+{
+	const char *file = check->config->control.http.client_crl, *ca = check->config->control.http.client_ca;
+	struct revocations *lists;
+	char problem[512], *pem;
+	size_t length;
+	bool opened;
+
+	lists = revocations_read(file, problem, sizeof(problem));
+	if (!lists)
+		say(check, true,
+		    "control.http.client_crl: %s: %s: as long as that is so, whoever shows a certificate is refused",
+		    file, problem);
+	if (lists && text_file_read(ca, PEM_MAX, &pem, &length, &opened) == 0) {
+		(void)revocations_authorities(lists, pem, length, time(NULL), check_authority, check);
+		free(pem);
+	}
+	revocations_free(lists);
+}
+
 /* Who signs in, and whether there is something to do it with. */
 static void check_mailboxes(struct check *check)
 {
@@ -563,6 +617,8 @@ unsigned check_surroundings(const struct config *config, void (*tell)(bool warni
 	}
 	check_tls(&check);
 	check_inbound_tls(&check);
+	if (config->control.http.client_crl)
+		check_lists(&check);
 	check_mailboxes(&check);
 	check_all_readable(&check);
 	check_spool(&check);

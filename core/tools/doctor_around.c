@@ -14,19 +14,21 @@
 #include <unistd.h>
 
 #include "core/agents/fetch.h"
+#include "core/agents/revocations.h"
 #include "core/agents/webhook_sign.h"
 #include "core/base/clock.h"
 #include "core/base/disk_room.h"
 #include "core/base/random.h"
 #include "core/base/secret.h"
 #include "core/config/config.h"
+#include "core/config/text_file.h"
 #include "core/route/route.h"
 #include "core/tools/ask.h"
 #include "core/tools/doctor_confined.h"
 #include "core/trace/search.h"
 #include "tls/tls.h"
 
-enum { DAY_S = 86400, SOON_DAYS = 14, TRACE_HOURS = 24, CONNECT_S = 5, ANSWER_MOST = 4 << 10 };
+enum { DAY_S = 86400, SOON_DAYS = 14, TRACE_HOURS = 24, CONNECT_S = 5, ANSWER_MOST = 4 << 10, PEM_MAX = 1 << 20 };
 
 /* ---- whom commands ask ------------------------------------------------------------------------------------------ */
 
@@ -87,6 +89,45 @@ static int connect_to(const struct ring_address *address)
 	return r == -EINPROGRESS ? -ETIMEDOUT : r;
 }
 
+static void look_at_authority(void *context, const struct revocations_authority *authority)
+{
+	struct ladder *ladder = context;
+	static const char *const words[] = {
+		[REVOCATIONS_OUT_OF_DATE] = "is out of date",
+		[REVOCATIONS_UNSIGNED] = "is not signed by it, or it may not sign lists",
+		[REVOCATIONS_NONE] = "is not there",
+	};
+
+	if (authority->state == REVOCATIONS_GOOD) {
+		ladder_add(ladder, "revoked", RUNG_OK, "%zu certificates of %s", authority->revoked,
+			   authority->subject);
+		return;
+	}
+	ladder_add(ladder, "revoked", RUNG_BROKEN, "the list of %s %s", authority->subject, words[authority->state]);
+	ladder_advise(ladder,
+		      "nobody signs in by a certificate of it: put its newest list into control.http.client_crl");
+}
+
+/* Which certificates of operators are revoked. */
+static void look_at_lists(struct ladder *ladder, const struct config *config)
+{
+	const char *file = config->control.http.client_crl;
+	struct revocations *lists;
+	char problem[512], *pem;
+	size_t length;
+	bool opened;
+
+	lists = revocations_read(file, problem, sizeof(problem));
+	if (!lists) {
+		ladder_add(ladder, "revoked", RUNG_BROKEN, "%s: %s", file, problem);
+		ladder_advise(ladder, "nobody signs in by a certificate: put a list of revoked ones (CRL) there");
+	} else if (text_file_read(config->control.http.client_ca, PEM_MAX, &pem, &length, &opened) == 0) {
+		(void)revocations_authorities(lists, pem, length, time(NULL), look_at_authority, ladder);
+		free(pem);
+	}
+	revocations_free(lists);
+}
+
 static void look_at_http(struct ladder *ladder, const struct config *config)
 {
 	int r = connect_to(&config->control.http.address);
@@ -97,6 +138,8 @@ static void look_at_http(struct ladder *ladder, const struct config *config)
 		ladder_advise(ladder, "postrider does not run by this configuration, or a firewall is between");
 	if (config->control.http.certificate)
 		look_at_certificate(ladder, config->control.http.certificate);
+	if (config->control.http.client_crl)
+		look_at_lists(ladder, config);
 }
 
 /* ---- the trace -------------------------------------------------------------------------------------------------- */

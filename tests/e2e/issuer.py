@@ -1,6 +1,7 @@
 """tests/e2e/issuer.py - authorities that issue users' certificates, and how these are written down."""
 
 import subprocess
+import time
 
 from basics import check
 
@@ -8,10 +9,11 @@ from basics import check
 class Issuer:
     """An authority that issues users' certificates; below `of`, where that is given."""
 
-    def __init__(self, work, name, of=None, extensions=''):
+    def __init__(self, work, name, of=None, extensions='', lists=True):
         self.work, self.name, self.count = work, name, 0
+        usage = 'keyUsage=critical,keyCertSign%s\n' % (',cRLSign' if lists else '')
         self.certificate, self.key = self.issue_as(name, '/CN=%s' % name, of, 'basicConstraints=critical,CA:TRUE\n' +
-                                                   'keyUsage=critical,keyCertSign\n' + extensions)
+                                                   usage + extensions)
 
     def issue_as(self, file, subject, of, extensions, days=2):
         paths = {kind: self.work.path('%s.%s' % (file, kind)) for kind in ('crt', 'key', 'csr')}
@@ -34,6 +36,28 @@ class Issuer:
             with open(certificate, 'a') as file:
                 file.write(''.join(open(one).read() for one in chain))
         return certificate, key
+
+    def revoke(self, *revoked, begins=-3600, ends=86400, more='', serials=()):
+        """The text of its list, in PEM, of these certificates, and of these numbers; it begins and ends so many seconds
+        from now."""
+        with open(self.work.path('index.txt'), 'w') as index:
+            for serial in [*(serial_of(shows) for shows in revoked), *serials]:
+                index.write('R\t301231235959Z\t260101000000Z,keyCompromise\t%s\tunknown\t/CN=x\n' % serial)
+        settings = self.work.write('crl.cnf', '[ca]\ndefault_ca=d\n[d]\ndatabase=%s\nunique_subject=no\n'
+                                   'default_md=sha256\ncrlnumber=%s\ncrl_extensions=x\n[x]\n%s\n' % (
+                                       self.work.path('index.txt'), self.work.write('crlnumber', '01\n'),
+                                       more or 'authorityKeyIdentifier=keyid'))
+        now = time.time()
+        return openssl('ca', '-gencrl', '-config', settings, '-cert', self.certificate, '-keyfile', self.key,
+                       '-crl_lastupdate', utc(now + begins), '-crl_nextupdate', utc(now + ends))
+
+
+def utc(seconds):
+    return time.strftime('%Y%m%d%H%M%SZ', time.gmtime(seconds))
+
+
+def serial_of(shows):
+    return openssl('x509', '-in', shows[0], '-noout', '-serial').strip().partition('=')[2]
 
 
 def openssl(*arguments):
