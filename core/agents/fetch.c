@@ -146,6 +146,9 @@ static size_t on_header(char *data, size_t one, size_t count, void *context)
 	fetch->head += n;
 	if (fetch->head > HEAD_MOST)
 		return 0;
+	/* What comes before the answer (RFC 9110 15.2) has a header of its own, and what comes behind it is none. */
+	if (n <= 2 || (n > 5 && memcmp(data, "HTTP/", 5) == 0))
+		fetch->head_ended = n <= 2;
 	if (n > name && n - name < sizeof(text) && strncasecmp(data, "date:", name) == 0) {
 		memcpy(text, data + name, n - name);
 		text[n - name] = '\0';
@@ -200,6 +203,15 @@ static void take_type(struct fetch *fetch)
 		snprintf(fetch->type, sizeof(fetch->type), "%s", type);
 }
 
+/* Its header is there, and what is missing is of no interest. */
+static bool is_cut(const struct fetch *fetch, CURLcode result, long status)
+{
+	if (fetch->head > HEAD_MOST)
+		return false;
+	return result == CURLE_WRITE_ERROR || result == CURLE_FILESIZE_EXCEEDED ||
+	       (result == CURLE_OPERATION_TIMEDOUT && fetch->head_ended && status >= 200);
+}
+
 static void finish(struct fetcher *fetcher, struct fetch *fetch, CURLcode result)
 {
 	CURL *handle = fetch->handle;
@@ -212,11 +224,10 @@ static void finish(struct fetcher *fetcher, struct fetch *fetch, CURLcode result
 		result = CURLE_PEER_FAILED_VERIFICATION;
 	}
 
-	if (fetch->any_length && fetch->head <= HEAD_MOST &&
-	    (result == CURLE_WRITE_ERROR || result == CURLE_FILESIZE_EXCEEDED))
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+	if (fetch->any_length && is_cut(fetch, result, status))
 		result = CURLE_OK;
 	if (result == CURLE_OK) {
-		curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 		curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &after);
 	} else {
 		/* What libcurl says of it is in `problem`, if it has said anything. */
@@ -226,7 +237,7 @@ static void finish(struct fetcher *fetcher, struct fetch *fetch, CURLcode result
 		snprintf(fetch->problem + n, sizeof(fetch->problem) - n, "%s", advice_of(result));
 		fetch->untrusted = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE;
 	}
-	fetch->status = status > 0 ? (unsigned)status : 0;
+	fetch->status = result == CURLE_OK && status > 0 ? (unsigned)status : 0;
 	fetch->retry_after_s = after > 0 ? (uint64_t)after : 0;
 	fetch_cancel(fetcher, fetch);
 	fetch->fn(fetch);
@@ -369,6 +380,7 @@ void fetch_start(struct fetcher *fetcher, struct fetch *fetch)
 	fetch->retry_after_s = 0;
 	fetch->date = 0;
 	fetch->head = 0;
+	fetch->head_ended = false;
 	fetch->problem[0] = '\0';
 	fetch->handle = handle;
 	fetch->headers = fetch->hosts = NULL;

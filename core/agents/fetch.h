@@ -38,7 +38,8 @@ struct fetch {
 	const char *accept;                       /* NULL: application/json */
 	const char *at; /* "HOST:PORT:ADDRESS,ADDRESS": where the URL's host is; NULL: the system's resolver knows */
 	const char *const *more_headers; /* name, value, name, ..., NULL; NULL: none */
-	bool any_length;                 /* an answer beyond `most` is cut, and no failure: only its status counts */
+	bool any_length;                 /* an answer beyond `most`, or that does not end in time, is cut, and no
+					  * failure: only its status counts */
 	bool by_alternative_name; /* the endpoint's certificate is for its host by a subjectAltName (RFC 8461 3.3) */
 	size_t most;              /* octets of an answer */
 	fetch_fn *fn;             /* from fetcher_process(), but see fetch_start() */
@@ -52,7 +53,8 @@ struct fetch {
 	uint64_t retry_after_s; /* 0: it asks for nothing */
 	int64_t date;           /* of the answer's header, seconds since 1970; 0: none */
 	char problem[FETCH_PROBLEM_SIZE];
-	size_t head; /* octets of the answer's header so far */
+	size_t head;     /* octets of the answer's header so far */
+	bool head_ended; /* it is whole */
 
 	void *handle, *headers, *hosts; /* libcurl's, while it is under way */
 };

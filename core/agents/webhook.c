@@ -404,7 +404,8 @@ static const char *meaning_of(const struct fetch *fetch)
 	case 429:
 		return "it wants to be asked less often";
 	default:
-		return fetch->status < 300   ? "it is taken"
+		return fetch->status < 200   ? "it wants to say more, and does not"
+		       : fetch->status < 300 ? "it is taken"
 		       : fetch->status < 400 ? "it is somewhere else, which is not followed: write that URL into "
 					       "events.webhook.url"
 		       : fetch->status < 500 ? "it does not want what it was sent"

@@ -311,9 +311,10 @@ def told_left_out(relay):
 
 @case
 def silent_and_large():
-    """A receiver that says nothing is left after its time; one that answers without end has taken the batch."""
-    with Workspace() as work:
-        lab = Lab(work)
+    """A receiver that says nothing is left after its time; one that answers without end has taken the batch, however
+    slowly: it has said so, and would say it again each time."""
+    with Workspace() as work, Workspace() as beside:
+        lab, slow = Lab(work), Lab(beside)
         handlers = []
 
         def talk(handler):
@@ -335,14 +336,32 @@ def silent_and_large():
             except OSError:
                 pass
             return DIES
+        gone = threading.Event()
+
+        def dribble(handler):
+            handler.wfile.write(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+            try:
+                while not gone.wait(0.5):
+                    handler.wfile.write(b'1\r\nx\r\n')
+            except OSError:
+                pass
+            return DIES
         lab.place.answers = [say_nothing, talk]
+        slow.place.answers = [dribble]
         relay = work.relay(lab.configuration())
+        slowly = beside.relay(slow.configuration())
+        send(slowly, 1)
         send(relay, 1)
         failed = relay.told('webhook_failed')
         check('status' not in failed[0], 'told %s', failed)
         relay.told('webhook_ok')
         equal(len({identity for identity, _ in lab.place.requests[:2]}), 1, 'ids')
         relay.terminate()
+        eventually(lambda: slow.metric('postrider_webhook_waiting_events') == 0, 'it is taken', 60)
+        gone.set()
+        equal([len(lines) for _, lines in slow.place.requests], [2], 'what was sent')
+        equal(slowly.events('webhook_failed'), [], 'failures')
+        slowly.terminate()
 
 
 @case
@@ -364,7 +383,13 @@ def strange_answers():
             return answer
         strange = [saying(b'taken\r\n'), saying(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'),
                    saying(b'HTTP/1.1 200 OK\r\n', b'X-Field: ' + b'x' * 8000 + b'\r\n'), saying(b'HTTP/1.1 20'),
-                   saying(b'HTTP/1.1 999999999999 \r\n\r\n'), saying(b'\0' * 100 + b'\r\n\r\n')]
+                   saying(b'HTTP/1.1 999999999999 \r\n\r\n'), saying(b'\0' * 100 + b'\r\n\r\n'),
+                   # It is not done yet, for ever.
+                   saying(b'', b'HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n' * 100),
+                   saying(b'HTTP/1.1 100 Continue\r\n\r\n' * 3 + b'HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+                   saying(b'HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n', b'1000\r\n' + b'x' * 4096 +
+                          b'\r\n'),
+                   saying(b'HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffffffff\r\n')]
         relay = work.relay(lab.configuration())
         for i, one in enumerate(strange):
             lab.place.answers = [one]
@@ -372,6 +397,58 @@ def strange_answers():
             lab.has(relay, 2 * (i + 1))
         in_order(lab.place)
         lab.same(relay)
+        relay.terminate()
+
+
+@case
+def who_answers_for_others():
+    """One that points to another host, in whichever way, has nothing sent there."""
+    with Workspace() as work:
+        lab = Lab(work)
+        other = work.own(WebhookPlace(lab.authority.context(['localhost']), SECRET))
+        place = 'https://localhost:%d/hook' % other.port
+        lab.place.answers = [(code, {'Location': place, 'Refresh': '0; url=' + place, 'Retry-After': '1',
+                                     'Alt-Svc': 'http/1.1="localhost:%d"' % other.port,
+                                     'Strict-Transport-Security': 'max-age=1000', 'Proxy-Authenticate': 'Basic',
+                                     'WWW-Authenticate': 'Basic realm="x"', 'Set-Cookie': 'a=b'})
+                             for code in (303, 308, 401)]
+        relay = work.relay(lab.configuration())
+        send(relay, 1)
+        lab.has(relay, 2)
+        lab.same(relay)
+        equal(len(lab.place.requests), 4, 'requests')
+        equal(other.requests, [], 'what the other was sent')
+        check('URL into events.webhook.url' in relay.events('webhook_failed')[0]['problem'], 'told %s',
+              relay.events('webhook_failed'))
+        relay.terminate()
+
+
+@case
+def its_certificate_ends():
+    """From then on it is sent nothing, and it is told why; what waits comes when it is renewed."""
+    with Workspace() as work:
+        lab = Lab(work)
+        relay = work.relay(lab.configuration())
+        send(relay, 1)
+        lab.has(relay, 2)
+        before = lab.place
+        before.stop()
+        lab.context = lab.authority.context(['localhost'], days=-1)
+        lab.open()
+        ended = lab.place
+        # The connection that is kept, and was made while it was good, ends with its next request.
+        with before.lock:
+            before.answers = [DIES] * 100
+        send(relay, 1)
+        eventually(lambda: any('has expired' in event['problem'] for event in relay.events('webhook_failed')),
+                   lambda: 'it is told: %s' % relay.events('webhook_failed'), 60)
+        equal(ended.requests, [], 'what it was sent')
+        ended.stop()
+        lab.context = lab.authority.context(['localhost'])
+        lab.open()
+        reload(work, relay, lab.configuration())
+        eventually(lambda: len(lab.place.events()) == 2, lambda: 'what waited comes: %s' % relay.tail(), 60)
+        equal([line_of(event) for event in before.events() + lab.place.events()], said(relay), 'all')
         relay.terminate()
 
 
