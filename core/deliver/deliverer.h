@@ -74,6 +74,7 @@ struct deliverer {
 	uint64_t sites_short_ns;           /* when one more was wanted the last time; 0: never */
 	struct list outbound_wake;         /* lanes with something to do this turn */
 	struct list deleting;              /* struct delivery, HELD: an operator had them deleted (park.h) */
+	uint64_t deleting_ns;              /* not before: some could not be */
 	struct list steers;                /* struct steer_job: what operators have asked for (steer.h) */
 	uint64_t steers_ns;                /* not before */
 	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */

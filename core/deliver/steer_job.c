@@ -9,8 +9,8 @@
 #include "core/shard/shard.h"
 #include "core/store/store.h"
 
-/* Messages in a slice, whatever a clock says; of those that are back in a turn. */
-enum { SLICE = 256, BACK_SLICE = 64 };
+/* Messages in a slice, whatever a clock says; of those that are back in a turn, and when there is another try. */
+enum { SLICE = 256, BACK_SLICE = 64, BACK_AGAIN_NS = 10000000 };
 
 /* A record on its way to the disk. */
 struct steer_mark {
@@ -122,16 +122,20 @@ static void run(struct steer_job *job, uint64_t until_ns)
 		end_if_over(job);
 }
 
+/* Who finds no room, for a report above all, holds up none behind him: of them a done record may be all. */
 static void end_those_back(struct shard *shard)
 {
-	struct list *all = &shard->deliverer->deleting, *link;
+	struct list *all = &shard->deliverer->deleting, *link, *failed = NULL;
 
-	for (unsigned n = 0; n < BACK_SLICE && (link = list_take_first(all)) != NULL; n++) {
+	if (shard->now_ns < shard->deliverer->deleting_ns)
+		return;
+	for (unsigned n = 0; n < BACK_SLICE && all->next != failed && (link = list_take_first(all)) != NULL; n++) {
 		struct delivery *d = container_of(link, struct delivery, link);
 		if (steer_back(shard, d))
 			continue;
-		list_prepend(all, &d->link);
-		return;
+		list_append(all, &d->link);
+		failed = failed ? failed : link;
+		shard->deliverer->deleting_ns = shard->now_ns + BACK_AGAIN_NS;
 	}
 }
 

@@ -66,6 +66,7 @@ static const struct scenario scenarios[] = {
 	{"steer", scenario_steer, 16, 800},
 	{"orders", scenario_orders, 2, 10},
 	{"stopped", scenario_stopped, 4, 10},
+	{"back", scenario_back, 8, 10},
 	{"moved", scenario_moved, 24, 60},
 	{"newer", scenario_newer, 4, 30},
 	{"space", scenario_space, 2, 7290},

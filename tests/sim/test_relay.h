@@ -94,6 +94,7 @@ void scenario_look(uint64_t seed);
 void scenario_steer(uint64_t seed);
 void scenario_orders(uint64_t seed);
 void scenario_stopped(uint64_t seed);
+void scenario_back(uint64_t seed);
 void scenario_moved(uint64_t seed);
 /* test_relay_newer.c: what a later version wrote. */
 void scenario_newer(uint64_t seed);

@@ -523,6 +523,90 @@ void scenario_stopped(uint64_t seed)
 	rig_close(&rig);
 }
 
+/* ---- back from attempts ------------------------------------------------------------------------------------------ */
+
+enum { REPORTED, SILENT };
+
+static uint32_t pair[2]; /* their sequences */
+
+static const struct mail *mail_at(const struct rig *rig, uint32_t sequence)
+{
+	const struct ledger_message *m = &rig->ledger.messages[sequence];
+
+	return store_find_part(rig->shards[0].shard, (struct message_id){m->id_high, m->id_low}, 0);
+}
+
+/* Finds two that are in attempts. */
+static bool both_away(void *context)
+{
+	const struct rig *rig = context;
+	unsigned found = 0;
+
+	for (uint32_t i = 0; i < rig->ledger.count && found < 2; i++) {
+		const struct mail *m = mail_at(rig, i);
+		if (m && m->first.place == DELIVERY_ACTIVE)
+			pair[found++] = i;
+	}
+	return found == 2;
+}
+
+static bool silent_gone(void *context)
+{
+	return !mail_at(context, pair[SILENT]);
+}
+
+static bool both_answered(void *context)
+{
+	return stopping.answered_ns[REPORTED] > 0 && stopping.answered_ns[SILENT] > 0;
+}
+
+/* Two are deleted while they are in attempts. When these have ended the first cannot be, for want of memory, which the
+ * second does not need: it does not wait for the first. */
+void scenario_back(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "back",
+		.seed = seed,
+		.quiet = true,
+		.clients = 1,
+		.messages = 20,
+		.plain = true,
+		.hop = {.pipelining = true, .end_deferred = 1000000, .delay_max_ns = 4 * CLOCK_NS_PER_S},
+	};
+	struct rig rig;
+
+	memset(&stopping, 0, sizeof(stopping));
+	rig_open(&rig, &options);
+	if (!rig_begin(&rig, 1)) {
+		rig_close(&rig);
+		return;
+	}
+	rig_clients(&rig);
+	if (rig_run(&rig, both_away, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "they are not in attempts");
+	world_partition(RIG_HOP_PORT, true);
+	world_partition(RIG_HOP_PORT + 1, true);
+	give(&rig, REPORTED, STEER_DELETE, pair[REPORTED]);
+	stopping.jobs[REPORTED].order.report = true;
+	give(&rig, SILENT, STEER_DELETE, pair[SILENT]);
+	rig.ledger.messages[pair[REPORTED]].deleted = rig.ledger.messages[pair[SILENT]].deleted = true;
+	rig_wake(&rig);
+	if (rig_run(&rig, both_answered, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE ||
+	    stopping.results[REPORTED] != STEER_IN_DELIVERY || stopping.results[SILENT] != STEER_IN_DELIVERY)
+		rig_fail(&rig, "they are not to be deleted: %u, %u", stopping.results[REPORTED],
+			 stopping.results[SILENT]);
+	world_fail_allocations(1, UINT32_MAX);
+	world_partition(RIG_HOP_PORT, false);
+	world_partition(RIG_HOP_PORT + 1, false);
+	if (rig_run(&rig, silent_gone, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "one that could be deleted waits for one that cannot");
+	else if (!mail_at(&rig, pair[REPORTED]))
+		rig_fail(&rig, "both could be deleted");
+	world_fail_allocation(0);
+	rig_finish(&rig, 1);
+	rig_close(&rig);
+}
+
 /* ---- another number of shards ------------------------------------------------------------------------------------ */
 
 enum { MOVES = 4, MOVE_OPERATIONS = 160 };
