@@ -539,44 +539,5 @@ def slow_and_silent_clients():
         relay.terminate()
 
 
-@case
-def completion():
-    """As bash asks for it: commands, options, names of destinations and ids; silent where no relay answers."""
-    with Workspace() as work:
-        relay, path = relay_with(work)
-        work.source(relay.target, messages=2).result()
-        ids = json.loads(command('queue', 'list', '--socket', path, '--json')[1])['messages']
-
-        def completed(*words):
-            # COMP_WORDS as readline has them; the last is what is being typed.
-            script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _postrider; printf "%s\\n" ' \
-                     '"${COMPREPLY[@]}"'
-            done = subprocess.run(['bash', '--norc', '-c', script, 'bash',
-                                   os.path.join(SOURCES, 'dist', 'postrider.bash-completion'), program('postrider'),
-                                   *words], capture_output=True, text=True, timeout=60)
-            equal(done.stderr, '', 'what completing %s says' % (words,))
-            return sorted(done.stdout.split())
-
-        equal(completed('que'), ['queue'], 'a command')
-        equal(completed('queue', 'ho'), ['hold'], 'its verb')
-        equal(completed('queue', 'export', '--dire'), ['--directory'], 'its option')
-        equal(completed('queue', 'list', '--state', 'hel'), ['held'], 'a state')
-        equal(completed('doctor', '--wa'), ['--wait'], 'an option of two commands')
-        equal(completed('doctor', '--bundle', work.path('postrider.y')), [work.path('postrider.yaml')], 'a place')
-        socket_path = ('--socket', path)
-        for words in ('why', *socket_path, ''), ('queue', 'list', *socket_path, '--destination', 'ne'):
-            equal(completed(*words), ['next-hop'], 'destinations: %s' % (words,))
-        equal(completed('queue', 'show', *socket_path, ''), sorted(one['id'] for one in ids), 'ids')
-        equal(completed('queue', 'hold', *socket_path, ids[0]['id'][:-1]),
-              sorted(one['id'] for one in ids if one['id'].startswith(ids[0]['id'][:-1])), 'one of them')
-        os.kill(relay.pid, signal.SIGSTOP)
-        try:
-            equal(completed('queue', 'show', *socket_path, ''), [], 'a relay that does not answer')
-        finally:
-            os.kill(relay.pid, signal.SIGCONT)
-        relay.terminate()
-        equal(completed('why', *socket_path, ''), [], 'no relay')
-
-
 if __name__ == '__main__':
     harness.main(together=4)

@@ -45,7 +45,10 @@ def one_command():
                      '/usr/lib/tmpfiles.d/postrider.conf', '/usr/share/man/man8/postrider.8.gz',
                      '/usr/share/man/man5/postrider.yaml.5.gz', '/usr/share/postrider/presets/ses.yaml',
                      '/usr/share/postrider/seccomp.json',
-                     '/usr/share/doc/postrider/examples/postrider.yaml'):
+                     '/usr/share/doc/postrider/examples/postrider.yaml',
+                     '/usr/share/doc/postrider/examples/postrider.rules.yml',
+                     '/usr/share/zsh/vendor-completions/_postrider',
+                     '/usr/share/fish/vendor_completions.d/postrider.fish'):
             check(path in relay, '%s is not in the package', path)
         # Nothing in /etc: a file there would be one that `postrider setup` may not write.
         equal([path for path in relay if path.startswith(('/etc', '/var', '/srv', '/opt', '/usr/local'))], [], 'files')
