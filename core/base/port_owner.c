@@ -117,11 +117,12 @@ static bool name_process(const char *pid, char text[PORT_OWNER_TEXT])
 	return true;
 }
 
+/* The service manager may have it too, which keeps sockets for others: it is said where nobody else has. */
 bool port_owner_process(uint64_t inode, char text[PORT_OWNER_TEXT])
 {
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
-	bool found = false;
+	bool found = false, kept = false;
 
 	if (!processes)
 		return false;
@@ -130,10 +131,13 @@ bool port_owner_process(uint64_t inode, char text[PORT_OWNER_TEXT])
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.16s/fd", entry->d_name);
-		found = has_socket(path, inode) && name_process(entry->d_name, text);
+		if (strcmp(entry->d_name, "1") == 0)
+			kept = has_socket(path, inode);
+		else
+			found = has_socket(path, inode) && name_process(entry->d_name, text);
 	}
 	closedir(processes);
-	return found;
+	return found || (kept && name_process("1", text));
 }
 
 static bool (*asked)(uint64_t inode, char text[PORT_OWNER_TEXT]) = port_owner_process;

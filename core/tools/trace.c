@@ -413,8 +413,13 @@ static int show(struct trace_options *o)
 		status = fail(o);
 	else if (fflush(stdout) != 0 || ferror(stdout))
 		status = STATUS_OUTPUT;
-	else if (count == 0)
+	else if (count == 0) {
 		status = STATUS_NOTHING;
+		if (!o->json)
+			fputs(o->filter.has_id ? "the trace has no message of this id: it never came, or is too old\n"
+					       : "the trace has nothing that fits\n",
+			      stderr);
+	}
 	if (count == o->filter.limit && !o->json)
 		fprintf(stderr, "the newest %u; there may be more: --limit, --until\n", count);
 	return status;
