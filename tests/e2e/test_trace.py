@@ -115,7 +115,7 @@ def found_by_each_key():
               [('refused', '127.0.0.66', 'stranger@example.org', {'victim@example.com': 'refused'})])
         equal(found(work, '--sender', 'stranger@example.org'), refused)
         run('trace', work, '--client', 'nobody', status=1)
-        for arguments, said in (('--client', 'nobody'), 'has nothing that fits'), (('0' * 26,), 'no message of this id'):
+        for arguments, said in (('--client', 'nobody'), 'has nothing that fits'), (('0' * 26,), 'no message of this'):
             done = subprocess.run([program('postrider'), 'trace', *arguments, '--config', work.path('postrider.yaml')],
                                   capture_output=True, text=True, timeout=60)
             check(done.returncode == 1 and said in done.stderr, 'nothing is found: %s', done.stderr)
