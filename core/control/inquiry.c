@@ -12,10 +12,11 @@
 #include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/control/desk.h"
+#include "core/control/request.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 
-enum { LOOK_MS = 100 };
+enum { LOOK_MS = 100, GONE_MS = 1000 };
 
 struct inquiry {
 	struct list link; /* of those that nobody waits for any more */
@@ -150,9 +151,11 @@ static unsigned steps_of(const struct inquiry *inquiry)
 	return sum;
 }
 
-bool inquiry_wait_moving(struct inquiry *inquiry, uint64_t wait_ns, uint64_t still_ns)
+bool inquiry_wait_moving(struct inquiry *inquiry, const struct control_request *request, uint64_t wait_ns,
+			 uint64_t still_ns)
 {
 	uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + wait_ns, moved_ns = now_ns;
+	uint64_t look_ns = now_ns + GONE_MS * CLOCK_NS_PER_MS;
 	unsigned steps = steps_of(inquiry), last;
 
 	while (inquiry->out > 0) {
@@ -172,13 +175,15 @@ bool inquiry_wait_moving(struct inquiry *inquiry, uint64_t wait_ns, uint64_t sti
 		/* Shards that have ended answer nothing any more. */
 		if (now_ns >= end_ns || now_ns - moved_ns >= still_ns || desk_stops(inquiry->desk))
 			return false;
+		if (request && now_ns >= look_ns && request_gone(request))
+			return false;
 	}
 	return true;
 }
 
 bool inquiry_wait(struct inquiry *inquiry, uint64_t wait_ns)
 {
-	return inquiry_wait_moving(inquiry, wait_ns, wait_ns);
+	return inquiry_wait_moving(inquiry, NULL, wait_ns, wait_ns);
 }
 
 struct inquiry_part *inquiry_part(struct inquiry *inquiry, unsigned shard)

@@ -58,8 +58,11 @@ void inquiry_ask_all(struct inquiry *inquiry);
 /* Until all that were asked are back. False: some are not. */
 bool inquiry_wait(struct inquiry *inquiry, uint64_t wait_ns);
 /* The same, but not for shards none of which has done anything of it for `still_ns`: what takes long may, and who is
- * stuck is not waited for. */
-bool inquiry_wait_moving(struct inquiry *inquiry, uint64_t wait_ns, uint64_t still_ns);
+ * stuck is not waited for. Nor where whoever asks has gone (request_gone()): he is looked for when it takes a second. A
+ * `request` of NULL is nobody's. */
+struct control_request;
+bool inquiry_wait_moving(struct inquiry *inquiry, const struct control_request *request, uint64_t wait_ns,
+			 uint64_t still_ns);
 /* The shard's answer; NULL: it was not asked, or is not back. */
 struct inquiry_part *inquiry_part(struct inquiry *inquiry, unsigned shard);
 /* How many were asked and are not back; the first of them. */

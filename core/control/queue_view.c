@@ -29,8 +29,9 @@ enum {
 	IDS_MOST = 10000,
 	RECIPIENTS_SHOWN = 10, /* of a row in a list */
 	LIST_S = 2,            /* for one page; it may be short then */
-	COUNT_S = 60,
-	WAIT_S = 2, /* beside that, for a shard that is busy */
+	COUNT_S = 3600,        /* for all; ten million take half a minute where mail flows */
+	COUNT_WITHIN_S = 60,   /* for a page or a bundle, which have more to show */
+	WAIT_S = 2,            /* beside that, for a shard that is busy */
 };
 
 static json_t *id_json(struct message_id id)
@@ -368,7 +369,7 @@ void handle_queue_summary(struct control_request *request)
 	struct inquiry *inquiry = NULL;
 	struct look_count all = {0};
 	json_t *list, *bounds = json_array();
-	uint64_t looked = 0;
+	uint64_t looked = 0, wait_ns = (request->given ? COUNT_WITHIN_S : COUNT_S) * CLOCK_NS_PER_S;
 	bool whole;
 
 	if (q && filter_reads(&q->filter)) {
@@ -388,9 +389,9 @@ void handle_queue_summary(struct control_request *request)
 		json_decref(bounds);
 		return;
 	}
-	q->until_ns = clock_monotonic_ns() + COUNT_S * CLOCK_NS_PER_S;
+	q->until_ns = clock_monotonic_ns() + wait_ns;
 	inquiry_ask_all(inquiry);
-	whole = inquiry_wait_moving(inquiry, (COUNT_S + WAIT_S) * CLOCK_NS_PER_S, WAIT_S * CLOCK_NS_PER_S);
+	whole = inquiry_wait_moving(inquiry, request, wait_ns + WAIT_S * CLOCK_NS_PER_S, WAIT_S * CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < shards; i++) {
 		struct inquiry_part *part = inquiry_part(inquiry, i);
 		struct look *look = part ? container_of(part, struct look, part) : NULL;

@@ -325,13 +325,17 @@ struct stream {
 	void *context;
 };
 
-/* Its peer has ended its direction; or all of it, and nothing that is written arrives. */
 static bool is_gone(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct pollfd of = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
 
 	return poll(&of, 1, 0) > 0;
+}
+
+bool request_gone(const struct control_request *request)
+{
+	return !request->given && is_gone(request->connection);
 }
 
 static ssize_t on_read(void *context, uint64_t position, char *out, size_t size)

@@ -18,7 +18,13 @@
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
-enum { LIMIT_USUAL = 100, PAGE_MOST = 1000, IDS_MOST = 10000, ALL = -1 };
+enum {
+	LIMIT_USUAL = 100,
+	PAGE_MOST = 1000,
+	IDS_MOST = 10000,
+	ALL = -1,
+	COUNT_S = 3660 /* a summary's hour, and more */
+};
 
 /* Filters, in the order of `names`. */
 enum { FILTERS = 10 };
@@ -248,6 +254,7 @@ static int summary(struct queue *q)
 	int status;
 
 	make_path(&path, "/v1/queue/summary", q);
+	q->ask.answer_s = COUNT_S;
 	status = ask_get(&q->ask, path.text, &answer);
 	if (status != 0)
 		return status;
