@@ -52,11 +52,10 @@ struct acting {
 	struct queue_find find;
 	const char *reason;
 	bool filtered, now, report, yes;
-	json_t *ids;     /* owned */
-	json_t *all;     /* owned: what was answered; without --json those of which something is said */
+	struct id_list ids;
 	json_t *missing; /* owned */
 	size_t answered; /* of the ids, from the first */
-	size_t counts[RESULTS];
+	size_t told, counts[RESULTS];
 };
 
 static volatile sig_atomic_t interrupted;
@@ -95,8 +94,7 @@ static bool may_delete(const struct acting *a)
 
 	if (a->yes || strcmp(a->verb->name, "delete") != 0)
 		return true;
-	fprintf(stderr, "%zu message%s would be deleted%s", json_array_size(a->ids),
-		json_array_size(a->ids) == 1 ? "" : "s",
+	fprintf(stderr, "%zu message%s would be deleted%s", a->ids.count, a->ids.count == 1 ? "" : "s",
 		a->report ? ", with a report to their senders" : ", and nobody would hear of it");
 	if (!isatty(STDIN_FILENO)) {
 		fputs(": with --yes they are\n", stderr);
@@ -106,29 +104,33 @@ static bool may_delete(const struct acting *a)
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static void count(struct acting *a, const json_t *answer)
+/* One of a piece: what came of it is told at once, as nobody has room for ten million of them. */
+static void count(struct acting *a, const json_t *one)
 {
-	json_t *one;
-	size_t i, k;
+	const char *result = json_string_value(json_object_get(one, "result"));
+	size_t k = 0;
 
-	json_array_foreach(json_object_get(answer, "results"), i, one)
-	{
-		const char *result = json_string_value(json_object_get(one, "result"));
-		for (k = 0; result && k < RESULTS; k++)
-			a->counts[k] += strcmp(results[k].result, result) == 0;
-		if (a->ask.json || !result || strcmp(results[0].result, result) != 0)
-			json_array_append(a->all, one);
+	while (result && k < RESULTS && strcmp(results[k].result, result) != 0)
+		k++;
+	if (result && k < RESULTS)
+		a->counts[k]++;
+	if (a->ask.json) {
+		fputs(a->told == 0 ? "{\"results\": [" : ", ", stdout);
+		written_json_piece(stdout, one);
+	} else if (result && k > 0 && k < RESULTS) {
+		table_safe(stdout, json_string_value(json_object_get(one, "id")));
+		printf(": %s\n", results[k].say);
 	}
-	queue_find_add_missing(a->missing, answer);
+	a->told++;
 }
 
 /* ---- those that fit --------------------------------------------------------------------------------------------- */
 
 static int find(struct acting *a)
 {
-	int status = queue_find(&a->ask, &a->find, a->ids, a->missing);
+	int status = queue_find(&a->ask, &a->find, &a->ids, a->missing);
 
-	if (status == 0 && json_array_size(a->ids) == 0) {
+	if (status == 0 && a->ids.count == 0) {
 		fputs("nothing that fits is queued\n", stderr);
 		return ASK_NOT;
 	}
@@ -139,12 +141,13 @@ static int find(struct acting *a)
 
 static int send_piece(struct acting *a, size_t from)
 {
-	json_t *piece = json_array(), *body, *answer = NULL;
-	size_t i;
+	json_t *piece = json_array(), *body, *answer = NULL, *one;
+	char id[ID_LIST_TEXT];
+	size_t i, k;
 	int status;
 
-	for (i = from; i < from + PIECE && i < json_array_size(a->ids); i++)
-		json_array_append(piece, json_array_get(a->ids, i));
+	for (i = from; i < from + PIECE && i < a->ids.count; i++)
+		json_array_append_new(piece, json_string(id_list_text(&a->ids, i, id)));
 	body = json_pack("{so ss* ss*}", "ids", piece, "destination", a->find.destination, "reason", a->reason);
 	if (a->now)
 		json_object_set_new(body, "now", json_true());
@@ -153,7 +156,8 @@ static int send_piece(struct acting *a, size_t from)
 	status = ask_send(&a->ask, "POST", a->verb->path, body, &answer);
 	json_decref(body);
 	if (status == 0) {
-		count(a, answer);
+		json_array_foreach(json_object_get(answer, "results"), k, one) count(a, one);
+		queue_find_add_missing(a->missing, answer);
 		a->answered = i;
 	}
 	json_decref(answer);
@@ -169,18 +173,10 @@ static int print(const struct acting *a)
 	for (k = 0; k < RESULTS; k++)
 		status = a->counts[k] > 0 && results[k].status > status ? results[k].status : status;
 	if (a->ask.json) {
-		written_json(stdout, json_pack("{sO sO}", "results", a->all, "missing", a->missing));
+		fputs(a->told == 0 ? "{\"results\": [], \"missing\": " : "], \"missing\": ", stdout);
+		written_json_piece(stdout, a->missing);
+		fputs("}\n", stdout);
 		return status;
-	}
-	json_array_foreach(a->all, i, one)
-	{
-		const char *result = json_string_value(json_object_get(one, "result"));
-		for (k = 1; result && k < RESULTS; k++) {
-			if (strcmp(results[k].result, result) != 0)
-				continue;
-			table_safe(stdout, json_string_value(json_object_get(one, "id")));
-			printf(": %s\n", results[k].say);
-		}
 	}
 	printf("%zu message%s %s\n", a->counts[0], a->counts[0] == 1 ? "" : "s", a->verb->done);
 	json_array_foreach(a->missing, i, one) printf("shard %lld did not answer: what it has of them is not known\n",
@@ -191,11 +187,11 @@ static int print(const struct acting *a)
 /* What was done of it is told even where the rest could not be. */
 static int tell(const struct acting *a, int status)
 {
-	size_t count = json_array_size(a->ids), left = count - a->answered;
+	size_t left = a->ids.count - a->answered;
 	int printed = a->answered > 0 ? print(a) : ASK_DONE;
 
 	if (left > 0 && (a->answered > 0 || status == 0)) {
-		fprintf(stderr, "no answer for %zu of %zu messages: give it again\n", left, count);
+		fprintf(stderr, "no answer for %zu of %zu messages: give it again\n", left, a->ids.count);
 		printed = ASK_PART;
 	}
 	return status ? status : printed;
@@ -212,7 +208,7 @@ static int run(struct acting *a)
 		status = ASK_NOT;
 	if (status == 0) {
 		heed_interrupts();
-		while (status == 0 && a->answered < json_array_size(a->ids) && !interrupted)
+		while (status == 0 && a->answered < a->ids.count && !interrupted)
 			status = send_piece(a, a->answered);
 		status = tell(a, status);
 	}
@@ -287,24 +283,6 @@ static int take_options(struct acting *a, int argc, char **argv)
 	return 0;
 }
 
-/* Takes `ids`. A message that several shards have stands in a list of ids for each of them. */
-static json_t *each_once(json_t *ids)
-{
-	json_t *seen = json_object(), *once = json_array(), *one;
-	size_t i;
-
-	json_array_foreach(ids, i, one)
-	{
-		if (json_object_get(seen, json_string_value(one)))
-			continue;
-		json_object_set_new(seen, json_string_value(one), json_true());
-		json_array_append(once, one);
-	}
-	json_decref(seen);
-	json_decref(ids);
-	return once;
-}
-
 int queue_act_command(int argc, char **argv)
 {
 	struct acting a = {.ask = {.command = "queue"}};
@@ -318,22 +296,14 @@ int queue_act_command(int argc, char **argv)
 	status = take_options(&a, argc - 1, argv + 1);
 	if (status != 0)
 		return status < 0 ? usage(stdout, 0) : usage(stderr, status);
-	a.ids = json_array();
-	a.all = json_array();
 	a.missing = json_array();
-	for (int i = optind + 1; i < argc; i++) {
-		if (strcmp(argv[i], "-") == 0)
-			queue_find_lines(a.ids);
-		else
-			json_array_append_new(a.ids, json_string(argv[i]));
-	}
-	a.ids = each_once(a.ids);
-	if (json_array_size(a.ids) == 0 && !a.filtered)
+	for (int i = optind + 1; i < argc && status == 0; i++)
+		status = queue_find_id(&a.ids, argv[i]);
+	if (status == 0 && a.ids.count == 0 && !a.filtered)
 		status = usage(stderr, ASK_USAGE);
-	else
+	else if (status == 0)
 		status = run(&a);
-	json_decref(a.ids);
-	json_decref(a.all);
+	id_list_free(&a.ids);
 	json_decref(a.missing);
 	return status;
 }

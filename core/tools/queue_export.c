@@ -30,7 +30,8 @@ struct exporting {
 	struct queue_find find;
 	const char *to;
 	int directory;
-	json_t *ids, *missing, *out; /* owned; `out`: what became of each */
+	struct id_list ids;
+	json_t *missing, *out; /* owned; `out`: what became of each */
 	bool filtered;
 	size_t exported, before, gone, failed;
 	/* NAME.eml and NAME.json.part are there, and not durable yet. */
@@ -249,11 +250,6 @@ static int export_copy(struct exporting *e, const char *id, const json_t *messag
 	return status == ASK_NOT && e->filtered ? 0 : status;
 }
 
-static bool is_id(const char *id)
-{
-	return strlen(id) == 26 && strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == 26;
-}
-
 static int export_one(struct exporting *e, const char *id)
 {
 	struct ask_path path;
@@ -261,12 +257,6 @@ static int export_one(struct exporting *e, const char *id)
 	int status, worst = 0;
 	size_t i;
 
-	if (!is_id(id)) {
-		fputs("postrider: queue: no id of a message, which has 26 letters and digits: ", stderr);
-		table_safe(stderr, id);
-		fputs("\n", stderr);
-		return ASK_USAGE;
-	}
 	ask_path_begin(&path, "/v1/queue/messages");
 	ask_path_segment(&path, id);
 	status = ask_get(&e->ask, path.text, &answer);
@@ -291,12 +281,11 @@ static int export_one(struct exporting *e, const char *id)
 static int export_all(struct exporting *e)
 {
 	int status = 0, worst = 0;
-	json_t *one;
+	char id[ID_LIST_TEXT];
 	size_t i;
 
-	json_array_foreach(e->ids, i, one)
-	{
-		status = export_one(e, json_string_value(one));
+	for (i = 0; i < e->ids.count; i++) {
+		status = export_one(e, id_list_text(&e->ids, i, id));
 		worst = status > worst ? status : worst;
 		/* The next one would not fare better. */
 		if (status == EXIT_FILE || status == ASK_UNAVAILABLE || status == ASK_PERMISSION)
@@ -344,7 +333,7 @@ static int run(struct exporting *e)
 
 	ask_many(&e->ask);
 	if (status == 0 && e->filtered)
-		status = queue_find(&e->ask, &e->find, e->ids, e->missing);
+		status = queue_find(&e->ask, &e->find, &e->ids, e->missing);
 	if (status != 0)
 		return status;
 	if (mkdir(e->to, 0700) < 0 && errno != EEXIST) {
@@ -394,24 +383,22 @@ static int take_options(struct exporting *e, int argc, char **argv)
 	return ASK_USAGE;
 }
 
-/* Ids alone, or filters alone, or neither, which is all. */
-static bool take_ids(struct exporting *e, int argc, char **argv)
+/* Ids alone, or filters alone, or neither, which is all. 0, or the exit status after saying why. */
+static int take_ids(struct exporting *e, int argc, char **argv)
 {
 	bool filters = e->find.destination != NULL;
+	int status = 0;
 
 	for (size_t i = 0; i < QUEUE_FILTERS; i++)
 		filters = filters || e->find.filters[i];
 	e->filtered = optind + 1 >= argc;
-	for (int i = optind + 1; i < argc; i++) {
-		if (strcmp(argv[i], "-") == 0)
-			queue_find_lines(e->ids);
-		else
-			json_array_append_new(e->ids, json_string(argv[i]));
+	if (filters && !e->filtered) {
+		fputs("postrider: queue: ids, or filters\n", stderr);
+		return usage(stderr, ASK_USAGE);
 	}
-	if (!filters || e->filtered)
-		return true;
-	fputs("postrider: queue: ids, or filters\n", stderr);
-	return false;
+	for (int i = optind + 1; i < argc && status == 0; i++)
+		status = queue_find_id(&e->ids, argv[i]);
+	return status;
 }
 
 int queue_export_command(int argc, char **argv)
@@ -421,12 +408,13 @@ int queue_export_command(int argc, char **argv)
 
 	if (status != 0)
 		return status < 0 ? usage(stdout, 0) : usage(stderr, status);
-	e.ids = json_array();
 	e.missing = json_array();
 	e.out = json_array();
-	status = take_ids(&e, argc, argv) ? run(&e) : usage(stderr, ASK_USAGE);
+	status = take_ids(&e, argc, argv);
+	if (status == 0)
+		status = run(&e);
 	ask_close(&e.ask);
-	json_decref(e.ids);
+	id_list_free(&e.ids);
 	json_decref(e.missing);
 	json_decref(e.out);
 	return status;

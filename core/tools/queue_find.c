@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/tools/table.h"
+
 enum { PAGE = 10000 };
 
 const char *const queue_filters[QUEUE_FILTERS] = {[QUEUE_FILTER_TO] = "to",
@@ -19,18 +21,45 @@ const char *const queue_filters[QUEUE_FILTERS] = {[QUEUE_FILTER_TO] = "to",
 						  "attempts",
 						  "error"};
 
-void queue_find_lines(json_t *ids)
+static int no_memory(void)
+{
+	fputs("postrider: queue: there is no memory for so many ids\n", stderr);
+	return ASK_SOFTWARE;
+}
+
+static int add_id(struct id_list *ids, const char *text)
+{
+	enum id_list_added added = id_list_add(ids, text);
+
+	if (added == ID_LIST_NO_MEMORY)
+		return no_memory();
+	if (added != ID_LIST_NO_ID)
+		return 0;
+	fputs("postrider: queue: no id of a message, which has 26 letters and digits: ", stderr);
+	table_safe(stderr, text);
+	fputs("\n", stderr);
+	return ASK_USAGE;
+}
+
+static int add_lines(struct id_list *ids)
 {
 	char *line = NULL;
 	size_t size = 0;
+	int status = 0;
 
-	while (getline(&line, &size, stdin) >= 0) {
+	while (status == 0 && getline(&line, &size, stdin) >= 0) {
 		char *at = line + strspn(line, " \t");
 		at[strcspn(at, " \t\r\n")] = '\0';
 		if (*at)
-			json_array_append_new(ids, json_string(at));
+			status = add_id(ids, at);
 	}
 	free(line);
+	return status;
+}
+
+int queue_find_id(struct id_list *ids, const char *text)
+{
+	return strcmp(text, "-") == 0 ? add_lines(ids) : add_id(ids, text);
 }
 
 void queue_find_add_missing(json_t *missing, const json_t *answer)
@@ -50,24 +79,23 @@ void queue_find_add_missing(json_t *missing, const json_t *answer)
 }
 
 /* A message that several shards have comes from each. */
-static void add_page(json_t *ids, json_t *missing, json_t *seen, const json_t *answer)
+static int add_page(struct id_list *ids, json_t *missing, const json_t *answer)
 {
 	json_t *one;
 	size_t i;
 
 	json_array_foreach(json_object_get(answer, "ids"), i, one)
 	{
-		if (!json_is_string(one) || json_object_get(seen, json_string_value(one)))
-			continue;
-		json_object_set_new(seen, json_string_value(one), json_true());
-		json_array_append(ids, one);
+		if (json_is_string(one) && id_list_add(ids, json_string_value(one)) == ID_LIST_NO_MEMORY)
+			return no_memory();
 	}
 	queue_find_add_missing(missing, answer);
+	return 0;
 }
 
-int queue_find(const struct ask *ask, const struct queue_find *wanted, json_t *ids, json_t *missing)
+int queue_find(const struct ask *ask, const struct queue_find *wanted, struct id_list *ids, json_t *missing)
 {
-	json_t *seen = json_object(), *answer = NULL;
+	json_t *answer = NULL;
 	char *cursor = NULL, limit[16];
 	struct ask_path path;
 	int status;
@@ -85,11 +113,10 @@ int queue_find(const struct ask *ask, const struct queue_find *wanted, json_t *i
 		cursor = NULL;
 		if (status == 0) {
 			const char *next = json_string_value(json_object_get(answer, "next"));
-			add_page(ids, missing, seen, answer);
-			cursor = next ? strdup(next) : NULL;
+			status = add_page(ids, missing, answer);
+			cursor = next && status == 0 ? strdup(next) : NULL;
 			json_decref(answer);
 		}
 	} while (cursor);
-	json_decref(seen);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "core/tools/ask.h"
+#include "core/tools/id_list.h"
 
 /* As `queue list` has them, beside --destination. */
 enum { QUEUE_FILTER_TO, QUEUE_FILTER_FROM, QUEUE_FILTERS = 9 };
@@ -18,11 +19,12 @@ struct queue_find {
 	const char *filters[QUEUE_FILTERS];
 };
 
-/* Adds to `ids` what fits, each once, and to `missing` the shards that did not answer. 0, or the exit status after
+/* Adds to `ids` what fits, and to `missing` the shards that did not answer. 0, or the exit status after
  * saying why. */
-int queue_find(const struct ask *ask, const struct queue_find *wanted, json_t *ids, json_t *missing);
-/* Ids on standard input, the first word of each line. */
-void queue_find_lines(json_t *ids);
+int queue_find(const struct ask *ask, const struct queue_find *wanted, struct id_list *ids, json_t *missing);
+/* An id as somebody has written it; those on standard input, the first word of each line, where it is `-`. 0, or the
+ * exit status after saying why: nothing is done where one of them is none. */
+int queue_find_id(struct id_list *ids, const char *text);
 /* Each once. */
 void queue_find_add_missing(json_t *missing, const json_t *answer);
 

@@ -340,7 +340,8 @@ static bool queued_as(const struct importing *im, const char *id, const char *he
 /* Among all that go from this sender to the first one it was sent to: a recipient that waited no more was not. */
 static bool look_for(const struct importing *im, const struct parcel *p, const char *helo, char id[32])
 {
-	json_t *ids = json_array(), *missing = json_array(), *one;
+	struct id_list ids = {0};
+	json_t *missing = json_array();
 	struct queue_find wanted = {.filters = {[QUEUE_FILTER_FROM] = *p->sender ? p->sender : NULL}};
 	size_t i = 0;
 
@@ -348,15 +349,13 @@ static bool look_for(const struct importing *im, const struct parcel *p, const c
 		i++;
 	wanted.filters[QUEUE_FILTER_TO] = p->recipients[i].address;
 	id[0] = '\0';
-	if (queue_find(&im->ask, &wanted, ids, missing) == 0)
-		json_array_foreach(ids, i, one)
-		{
-			if (queued_as(im, json_string_value(one), helo)) {
-				snprintf(id, 32, "%.31s", json_string_value(one));
-				break;
-			}
+	if (queue_find(&im->ask, &wanted, &ids, missing) == 0) {
+		for (i = 0; i < ids.count && *id == '\0'; i++) {
+			if (!queued_as(im, id_list_text(&ids, i, id), helo))
+				id[0] = '\0';
 		}
-	json_decref(ids);
+	}
+	id_list_free(&ids);
 	json_decref(missing);
 	return *id != '\0';
 }

@@ -157,7 +157,7 @@ def many_exported():
         ids = command('queue', 'list', '--ids', '--all', *socket)[0].split()
         out, _ = command('queue', 'export', '-', '--directory', work.path('out'), *socket,
                          stdin='\n'.join(ids + ids[:3] + ids[-3:]))
-        check('600 messages exported' in out and '6 were there already' in out, 'what is said: %s', out)
+        check('600 messages exported' in out and 'were there' not in out, 'what is said: %s', out)
         equal(sorted(name.partition('-')[0] for name in files_of(work.path('out'))), sorted(ids), 'files')
 
 

@@ -200,6 +200,9 @@ def retried():
         hop.wait_arrivals(1)
         code, _, said = command('queue', 'retry', 'nonsense', '--socket', s.path)
         check(code == 64 and 'no id' in said, 'what is no id: %s %s', code, said)
+        # Nothing of it is done where one of many is none.
+        code, out, said = command('queue', 'delete', '-', '--yes', '--socket', s.path, stdin=one + '\nnon\x1bsense\n')
+        check(code == 64 and out == '' and 'no id' in said and '\x1b' not in said, 'among others: %s %s', out, said)
         s.relay.terminate()
 
 
