@@ -131,6 +131,31 @@ def interrupted_between_pieces():
 
 
 @case
+def deleted_where_it_moved_to():
+    """All that waits moves to other shards, some of it is deleted there at once, and the process is killed: the next
+    start, with other shards again, has what is left, and new mail goes as ever."""
+    with Workspace() as work:
+        gate = Gate()
+        hop = work.own(NextHop(script=gate))
+        s = Steered(work, hop, retry=LATE, shards=3)
+        ids = [send(s.relay, n) for n in range(1, 9)]
+        s.relay.told('deferred', 8)
+        s.configuration['shards'] = 1
+        s.start()
+        equal(s.queue('delete', *ids[:5], '--yes'), ['done'] * 5, 'deleted')
+        s.configuration['shards'] = 2
+        s.start(kill=True)
+        equal(sorted(eventually(lambda: s.ids(3), 'three are left')), sorted(ids[5:]), 'left')
+        gate.open = True
+        send(s.relay, 9)
+        equal(s.queue('retry', *ids[5:]), ['done'] * 3, 'tried')
+        hop.wait_arrivals(4)
+        eventually(lambda: s.queued() == 0, 'all has gone')
+        equal(sorted(hop.sequences()), [6, 7, 8, 9], 'what arrived')
+        s.relay.terminate()
+
+
+@case
 def held_through_restarts():
     """What is held goes nowhere, through a stop and a kill; released it is delivered, once."""
     with Workspace() as work:
