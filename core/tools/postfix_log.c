@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/line_ring.h"
 #include "core/tools/trace_source.h"
 #include "core/trace/fact.h"
 #include "core/trace/postfix.h"
@@ -79,8 +80,8 @@ static void one_line(struct log_options *o, const char *line, size_t length)
 
 	if (!fact_parse(line, length, &fact))
 		return;
-	/* Which process it was, where it says so. */
-	if (fact.numbers & (UINT32_C(1) << FACT_PID))
+	/* Which process it was, where it says so. Others' numbers are in events as well. */
+	if (line_event_fits(line_event(line, length), "ready") && (fact.numbers & (UINT32_C(1) << FACT_PID)))
 		o->style.pid = (unsigned long)fact.number[FACT_PID];
 	if (fact.time_ms >= o->since_ms && fact.time_ms <= o->until_ms)
 		postfix_lines(&fact, &o->style, emit, o);

@@ -332,7 +332,7 @@ static void put_said(struct line *l, const struct outcome *o)
 	bool sent = is(o->result, "delivered");
 
 	put(l, " (");
-	if (!sent && o->code > 0) {
+	if (!sent && o->code > 0 && l->fact->text[FACT_HOST].length > 0) {
 		put(l, "host ");
 		put_relay(l);
 		put(l, " said: ");
@@ -348,8 +348,21 @@ static void put_seconds(struct line *l, uint64_t ms)
 	put(l, "%" PRIu64 ".%02" PRIu64, ms / 1000, ms % 1000 / 10);
 }
 
-static void one_recipient(struct line *l, const struct outcome *o)
+/* Of one attempt some were taken and others refused: the event's own words are of those. */
+static struct outcome own_words(const struct outcome *o)
 {
+	struct outcome own = *o;
+
+	if (is(o->result, "delivered") && o->code >= 300) {
+		own.code = 0;
+		own.reply = span_text("taken");
+	}
+	return own;
+}
+
+static void one_recipient(struct line *l, const struct outcome *as_told)
+{
+	const struct outcome own = own_words(as_told), *o = &own;
 	uint64_t all = l->fact->number[FACT_QUEUED_MS], ms = l->fact->number[FACT_MS];
 
 	begin(l, l->fact->time_ms, "smtp");

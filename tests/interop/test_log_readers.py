@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import harness  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, eventually, program  # noqa: E402
+from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually, program  # noqa: E402
 
 PFLOGSUMM = os.path.join(harness.peers_directory(), 'pflogsumm', 'usr', 'sbin', 'pflogsumm')
 FAIL2BAN = os.path.join(harness.peers_directory(), 'fail2ban')
@@ -65,6 +65,9 @@ class Day:
                 client.command('AUTH LOGIN', 334)
                 client.command(self.base64(name), 334)
                 client.command(self.base64('12345'), 535)
+        self.write_logs(work)
+
+    def write_logs(self, work):
         self.relay.stop()
         self.events = work.path('events')
         with open(self.events, 'w', encoding='utf-8') as f:
@@ -121,6 +124,16 @@ def pflogsumm_counts_what_was_sent():
             check(not done.stderr, 'pflogsumm complains: %s', done.stderr)
 
 
+def banned(log, mode):
+    done = subprocess.run(
+        ['python3', os.path.join(FAIL2BAN, 'usr/bin/fail2ban-regex'), '-c', os.path.join(FAIL2BAN, 'etc/fail2ban'),
+         '--out', 'ip', log, 'postfix[mode=%s]' % mode],
+        env={**os.environ, 'PYTHONPATH': os.path.join(FAIL2BAN, 'usr/lib/python3/dist-packages')},
+        capture_output=True, text=True, timeout=60)
+    equal(done.stderr, '', 'fail2ban-regex complains')
+    return set(done.stdout.split())
+
+
 @case
 def fail2ban_finds_who_guesses():
     """The stranger in mode normal, the guesser in mode auth; nobody that they name."""
@@ -130,12 +143,112 @@ def fail2ban_finds_who_guesses():
         day = Day(work)
         for log, (mode, found) in itertools.product(day.logs, (('normal', {STRANGER}), ('auth', {GUESSER}),
                                                                 ('aggressive', {STRANGER, GUESSER}))):
-            done = subprocess.run(
-                ['python3', os.path.join(FAIL2BAN, 'usr/bin/fail2ban-regex'), '-c',
-                 os.path.join(FAIL2BAN, 'etc/fail2ban'), '--out', 'ip', log, 'postfix[mode=%s]' % mode],
-                env={**os.environ, 'PYTHONPATH': os.path.join(FAIL2BAN, 'usr/lib/python3/dist-packages')},
-                capture_output=True, text=True, timeout=60)
-            equal(set(done.stdout.split()), found, 'mode %s: %s' % (mode, done.stderr))
+            equal(banned(log, mode), found, 'mode ' + mode)
+
+
+class Everything(Day):
+    """A day with all that can become of mail: taken, in parts, put off, given up, refused for good; suppressed, held,
+    deleted with and without a word to its sender; a stranger, what is no command, and a handshake that fails."""
+
+    def __init__(self, work):  # noqa: super's is another day
+        certificates = Certificates()
+        hop = work.own(NextHop(script=lambda stage, session, argument: '451 4.2.1 Not now' if stage == 'RCPT' and (
+            'never' in argument) else answer(stage, session, argument)))
+        self.work, self.control = work, work.path('control.sock')
+        content = work.configuration(
+            [hop.host], retry={'first': '200ms', 'max': '1s', 'expire': '3s'}, control={'socket': self.control},
+            suppression={'directory': work.path('list')},
+            listeners=[{'name': 'lan', 'address': '127.0.0.1:0', 'tls': 'offered'}],
+            clients=[{'name': 'printers', 'networks': [PRINTER]}])
+        pair = {'certificate': certificates.server, 'private_key': certificates.server_key}
+        content['tls'] = {'certificates': [pair]}
+        self.relay = work.relay(content)
+        done = subprocess.run([program('postrider'), 'suppress', 'add', 'gone@example.com', '--config',
+                               work.path('postrider.yaml')], capture_output=True, text=True, timeout=60)
+        equal(done.returncode, 0, done.stderr)
+        self.relay.told('suppression_read')
+        self.mail('one@example.com', 'two@example.com')
+        self.mail('three@example.com', 'nobody@example.com')
+        self.mail('nobody@example.com')
+        self.mail('later@example.com')
+        self.mail('never@example.com')
+        with Client(self.relay.address, source=PRINTER) as client:
+            client.hello()
+            client.command('MAIL FROM:<scan@example.net> SIZE=99999999999', 552)
+            client.command('MAIL FROM:<scan@example.net>', 250)
+            client.command('RCPT TO:<gone@example.com>', 550)
+            client.command('RCPT TO:<no address>', 501)
+        with Client(self.relay.address, source=STRANGER) as client:
+            client.hello()
+            client.command('MAIL FROM:<x@example.net>', 250)
+            client.command('RCPT TO:<victim@example.com>', 550)
+        with Client(self.relay.address, source=GUESSER) as client:
+            client.hello()
+            client.command('STARTTLS', 220)
+            client.send(b'GET / HTTP/1.1\r\n\r\n' * 10)
+            while client.line() is not None:
+                pass
+        self.relay.told('expired')
+        self.steer('destination', 'suspend', 'next-hop')
+        for recipient, options in (('held@example.com', None), ('away@example.com', ['--yes']),
+                                   ('told@example.com', ['--bounce', '--yes', '--reason', 'a test'])):
+            identity = self.mail(recipient)
+            self.steer(*(['queue', 'hold', identity] if options is None else ['queue', 'delete', identity, *options]))
+        self.relay.told('queue_deleted', 2)
+        self.relay.told('handshake_failed')
+        self.write_logs(work)
+
+    def steer(self, *arguments):
+        done = subprocess.run([program('postrider'), *arguments, '--socket', self.control], capture_output=True,
+                              text=True, timeout=60)
+        equal(done.returncode, 0, '%s: %s' % (arguments, done.stderr))
+
+    def mail(self, *recipients):
+        with Client(self.relay.address, source=PRINTER) as client:
+            client.hello()
+            client.envelope('scan@example.net', recipients)
+            return client.data(b'Subject: scan\r\n\r\ntext\r\n')[1].split()[-1]
+
+    def results(self, *wanted):
+        """How many recipients ended so, as the events have it."""
+        count = 0
+        for event in self.relay.events_seen:
+            if event['event'] not in ('attempt', 'expired'):
+                continue
+            for one in event.get('results') or [event]:
+                count += one.get('result', 'expired' if event['event'] == 'expired' else None) in wanted
+        return count
+
+
+@case
+def pflogsumm_agrees_about_everything():
+    """Its figures are those of the events."""
+    if unavailable():
+        return unavailable()
+    with Workspace() as work:
+        day = Everything(work)
+        done = subprocess.run(['perl', PFLOGSUMM, '--smtpd-stats', '--verbose-msg-detail', day.logs[0]], text=True,
+                              capture_output=True, timeout=60, check=True)
+        totals = dict((name, int(count)) for count, name in re.findall(r'^ +(\d+) +([a-z]+)', done.stdout, re.M))
+        count = day.relay.count
+        equal({name: totals[name] for name in ('received', 'delivered', 'bounced', 'rejected', 'connections')},
+              {'received': count['accepted'], 'delivered': day.results('delivered'),
+               'bounced': day.results('failed', 'expired'), 'rejected': count['refused'],
+               'connections': count['session']}, done.stdout)
+        equal(int(re.search(r'\((\d+) +deferrals', done.stdout).group(1)), day.results('deferred'), done.stdout)
+        # What was meant: figures that agree about nothing would, too.
+        equal((totals['received'], totals['bounced'], totals['rejected']), (8, 3, 4), done.stdout)
+        with open(day.logs[0], encoding='utf-8') as f:
+            lines = f.read().splitlines()
+        equal({line.split('[', 1)[1].split(']')[0] for line in lines}, {str(day.relay.pid)}, 'whose lines they are')
+        for log in day.logs:
+            with open(log, encoding='utf-8') as f:
+                lines = f.read().splitlines()
+            sent = [line for line in lines if 'status=sent' in line]
+            equal([line for line in sent if 'dsn=2' not in line or 'nobody of' in line], [], 'what was sent')
+            equal([line for line in lines if 'none said' in line], [], 'what nobody said')
+        for mode, found in (('normal', {STRANGER}), ('auth', set()), ('aggressive', {STRANGER})):
+            equal(banned(day.logs[0], mode), found, 'mode ' + mode)
 
 
 if __name__ == '__main__':

@@ -57,6 +57,13 @@ static void test_events_and_their_lines(void)
 		    "smtp[7]: 01KJK3V3N3ZJ2K8WQX5T7Y0ABC: to=<c@y>, relay=2001:db8::1[2001:db8::1]:587, delay=0.00, "
 		    "delays=0/0.00/0/0.00, dsn=4.0.0, status=deferred (host 2001:db8::1[2001:db8::1]:587 said: 450 "
 		    "later)"},
+		{"\"event\":\"attempt\"," ID ",\"result\":\"partial\",\"host\":\"h:25\",\"code\":550,"
+		 "\"reply\":\"5.1.1 nobody\",\"results\":[{\"recipient\":\"b@y\",\"result\":\"delivered\"}]",
+		 AT "smtp[7]: 01KJK3V3N3ZJ2K8WQX5T7Y0ABC: to=<b@y>, relay=h[unknown]:25, delay=0.00, "
+		    "delays=0/0.00/0/0.00, dsn=2.0.0, status=sent (taken)"},
+		{"\"event\":\"expired\"," ID ",\"recipient\":\"b@y\",\"code\":451,\"reply\":\"4.2.1 Not now\"",
+		 AT "smtp[7]: 01KJK3V3N3ZJ2K8WQX5T7Y0ABC: to=<b@y>, relay=none, delay=0.00, delays=0/0.00/0/0.00, "
+		    "dsn=4.4.7, status=bounced (451 4.2.1 Not now)"},
 		{"\"event\":\"attempt\"," ID ",\"result\":\"interrupted\",\"recipient\":\"b@y\",\"host\":\"h:25\"", ""},
 		{"\"event\":\"expired\"," ID ",\"recipient\":\"b@y\",\"reply\":\"connection refused\"",
 		 AT "smtp[7]: 01KJK3V3N3ZJ2K8WQX5T7Y0ABC: to=<b@y>, relay=none, delay=0.00, delays=0/0.00/0/0.00, "
