@@ -164,6 +164,15 @@ struct span line_event(const char *line, size_t length)
 	return (struct span){name, end ? (uint32_t)(end - name) : 0};
 }
 
+bool line_is_usual(const char *line, size_t length)
+{
+	static const char accepted[] = "accepted\",\"level\":\"info\"", attempt[] = "attempt\",\"level\":\"info\"";
+	const char *name = line + NAME_AT;
+
+	return length > NAME_AT + sizeof(accepted) &&
+	       (memcmp(name, accepted, sizeof(accepted) - 1) == 0 || memcmp(name, attempt, sizeof(attempt) - 1) == 0);
+}
+
 bool line_event_fits(struct span event, const char *name)
 {
 	size_t length;

@@ -44,6 +44,8 @@ void line_ring_tell(struct line_ring *ring, uint64_t refused);
 
 /* The name of the event in a line as core/base/log.c writes it; of length 0: it is none. */
 struct span line_event(const char *line, size_t length);
+/* Mail that was taken, or delivered: "accepted" and "attempt", of level info. */
+bool line_is_usual(const char *line, size_t length);
 /* Whether it is `name`, or begins with what stands before a star at the name's end. */
 bool line_event_fits(struct span event, const char *name);
 

@@ -82,6 +82,8 @@ enum log_tap { LOG_TAP_TRACE, LOG_TAP_RECENT, LOG_TAP_INCIDENTS, LOG_TAP_NEWEST,
  * nobody any more, also not in this moment. */
 typedef void log_tap_fn(void *context, const char *lines, size_t length);
 void log_writer_tap(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context);
+/* The same, of all but those of mail that was taken or delivered (line_is_usual()), which are the most by far. */
+void log_writer_tap_unusual(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context);
 /* What a process that was killed has left in its logs (lines_kept.h) goes on its way: what taps have not seen to them,
  * and what was not moved yet behind it, before all else. They stay until log_writer_adopt(writer, NULL, 0) has
  * returned, or the stop. */

@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 #include "core/base/journal.h"
+#include "core/base/line_ring.h"
 #include "core/base/log.h"
 #include "core/base/log_private.h"
 
@@ -64,6 +65,7 @@ struct log_writer {
 	struct {
 		log_tap_fn *fn; /* NULL: nobody */
 		void *context;
+		bool unusual; /* sees these alone */
 	} taps[LOG_TAPS];
 	pthread_mutex_t lock; /* guards stopping */
 	pthread_cond_t wake;
@@ -192,6 +194,30 @@ void log_drain(struct log *log, int fd)
 		log_discard(log, head);
 }
 
+static void log_show_to(struct log_writer *writer, bool unusual, const char *lines, size_t length)
+{
+	for (unsigned i = 0; i < LOG_TAPS && length > 0; i++) {
+		if (writer->taps[i].fn && writer->taps[i].unusual == unusual)
+			writer->taps[i].fn(writer->taps[i].context, lines, length);
+	}
+}
+
+/* Who wants no usual lines is not called for them: of a flood one looks at each line, and not all. */
+static void log_show_lines(struct log_writer *writer, const char *lines, size_t length)
+{
+	const char *line = lines, *from = lines, *end = lines + length, *next;
+
+	log_show_to(writer, false, lines, length);
+	for (; line < end; line = next) {
+		next = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+		if (!line_is_usual(line, (size_t)(next - 1 - line)))
+			continue;
+		log_show_to(writer, true, from, (size_t)(line - from));
+		from = next;
+	}
+	log_show_to(writer, true, from, (size_t)(end - from));
+}
+
 /*
  * Shows the taps what is about to be moved, in whole lines, and notes that they have seen it: what is left behind when
  * the process is killed is not shown again by the next. A line that goes over the ring's end is whole in the slack
@@ -211,14 +237,9 @@ static void log_show(struct log_writer *writer, struct log *log, uint64_t head)
 		first = (uint64_t)(eol + 1 - (log->buffer + at));
 	}
 	pthread_mutex_lock(&writer->tap_lock);
-	for (unsigned i = 0; i < LOG_TAPS && length > 0; i++) {
-		if (!writer->taps[i].fn)
-			continue;
-		writer->taps[i].fn(writer->taps[i].context, log->buffer + at, (size_t)first);
-		if (first < length)
-			writer->taps[i].fn(writer->taps[i].context, log->buffer + ((at + first) & (log->capacity - 1)),
-					   (size_t)(length - first));
-	}
+	log_show_lines(writer, log->buffer + at, (size_t)first);
+	if (first < length)
+		log_show_lines(writer, log->buffer + ((at + first) & (log->capacity - 1)), (size_t)(length - first));
 	atomic_store_explicit(&log->shown, head, memory_order_release);
 	pthread_mutex_unlock(&writer->tap_lock);
 }
@@ -396,12 +417,23 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
 	return log_writer_start_with(fd, NULL, logs, count);
 }
 
-void log_writer_tap(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context)
+static void log_writer_set(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context, bool unusual)
 {
 	pthread_mutex_lock(&writer->tap_lock);
 	writer->taps[which].fn = tap;
 	writer->taps[which].context = context;
+	writer->taps[which].unusual = unusual;
 	pthread_mutex_unlock(&writer->tap_lock);
+}
+
+void log_writer_tap(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context)
+{
+	log_writer_set(writer, which, tap, context, false);
+}
+
+void log_writer_tap_unusual(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context)
+{
+	log_writer_set(writer, which, tap, context, true);
 }
 
 void log_writer_adopt(struct log_writer *writer, struct log *const *logs, unsigned count)

@@ -182,7 +182,7 @@ static const char *first_recent(struct agents *agents, const struct config *conf
 		return NULL;
 	agents->relay->recent = recent_new();
 	if (agents->relay->recent)
-		log_writer_tap(agents->writer, LOG_TAP_RECENT, recent_take, agents->relay->recent);
+		log_writer_tap_unusual(agents->writer, LOG_TAP_RECENT, recent_take, agents->relay->recent);
 	agents->relay->newest = newest_new();
 	if (agents->relay->newest)
 		log_writer_tap(agents->writer, LOG_TAP_NEWEST, newest_take, agents->relay->newest);
@@ -266,6 +266,20 @@ static const char *first_tls_reports(struct agents *agents, const struct config 
 	return why;
 }
 
+/* Of each message only where somebody asked for that. */
+static void tap_for_webhook(struct agents *agents, struct webhook *webhook, const struct webhook_settings *settings)
+{
+	bool usual = false;
+
+	for (size_t i = 0; i < settings->kind_count; i++)
+		usual |= line_event_fits(span_text("accepted"), settings->kinds[i]) ||
+			 line_event_fits(span_text("attempt"), settings->kinds[i]);
+	if (usual)
+		log_writer_tap(agents->writer, LOG_TAP_WEBHOOK, webhook_take, webhook);
+	else
+		log_writer_tap_unusual(agents->writer, LOG_TAP_WEBHOOK, webhook_take, webhook);
+}
+
 /* One that was started stays, and does nothing where nothing is said of it any more. */
 static bool follow_webhook(struct agents *agents, const struct config *config)
 {
@@ -284,9 +298,11 @@ static bool follow_webhook(struct agents *agents, const struct config *config)
 	struct webhook_memory memory = {.ring = NULL};
 	char path[PATH_MAX];
 
+	if (webhook && !webhook_follow(webhook, &settings))
+		return false;
 	if (webhook)
-		return webhook_follow(webhook, &settings);
-	if (!settings.url)
+		tap_for_webhook(agents, webhook, &settings);
+	if (webhook || !settings.url)
 		return true;
 	if (snprintf(path, sizeof(path), "%s/webhook", config->spool.directory) >= (int)sizeof(path))
 		return false;
@@ -298,7 +314,7 @@ static bool follow_webhook(struct agents *agents, const struct config *config)
 	if (!webhook)
 		return false;
 	atomic_store(&agents->relay->webhook, webhook);
-	log_writer_tap(agents->writer, LOG_TAP_WEBHOOK, webhook_take, webhook);
+	tap_for_webhook(agents, webhook, &settings);
 	return true;
 }
 
@@ -327,7 +343,7 @@ static const char *first_incident_lines(struct agents *agents, const struct conf
 	if (!ring)
 		return "there is no memory for events of incidents";
 	atomic_store(&agents->relay->incident_lines, ring);
-	log_writer_tap(agents->writer, LOG_TAP_INCIDENTS, incident_word_take, ring);
+	log_writer_tap_unusual(agents->writer, LOG_TAP_INCIDENTS, incident_word_take, ring);
 	return NULL;
 }
 

@@ -2,6 +2,7 @@
  * test_log_tap.c - who is shown the lines that the log's writer moves: whole ones, each once, in order, the same octets
  * as they are moved, however often the ring of a shard goes round.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,54 @@ static void test_the_same_lines(void)
 	free(moved);
 }
 
+/* Who asked for what is not usual has these, whole and in order, and who asked for all has all. */
+static void test_what_is_not_usual(void)
+{
+	static const char *const names[] = {"accepted", "attempt", "attempt", "accepted_not", "refused", "stats"};
+	struct seen all = {.octets = malloc(SEEN_MAX)}, some = {.octets = malloc(SEEN_MAX)};
+	char *wanted = malloc(SEEN_MAX);
+	size_t length = 0, usual = 0;
+	struct log *log = log_new(0, 1 << 20);
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct log_writer *writer = log_writer_start(fd, &log, 1);
+
+	CHECK(writer && all.octets && some.octets && wanted);
+	log_writer_tap(writer, LOG_TAP_TRACE, tap, &all);
+	log_writer_tap_unusual(writer, LOG_TAP_RECENT, tap, &some);
+	for (unsigned i = 0; i < 5000; i++) {
+		const char *name = names[(i * i / 7 + i / 100) % 6];
+		enum log_level level = i % 11 == 0 ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO;
+		struct log_event e;
+		log_begin_at(&e, log, level, name);
+		log_number(&e, "n", i);
+		log_end(&e);
+		if (i % 50 == 0)
+			usleep(20000);
+	}
+	log_writer_stop(writer);
+	all.octets[all.length] = '\0';
+	for (char *line = all.octets, *next; *line; line = next) {
+		next = strchr(line, '\n') + 1;
+		if ((strstr(line, "\"event\":\"accepted\"") == line + 35 ||
+		     strstr(line, "\"event\":\"attempt\"") == line + 35) &&
+		    memmem(line, (size_t)(next - line), "\"info\"", 6)) {
+			usual++;
+			continue;
+		}
+		memcpy(wanted + length, line, (size_t)(next - line));
+		length += (size_t)(next - line);
+	}
+	CHECK(usual > 1000 && length > 10000);
+	CHECK_EQ(some.broken, 0);
+	CHECK_EQ(some.length, length);
+	CHECK(some.length == length && memcmp(some.octets, wanted, length) == 0);
+	log_free(log);
+	close(fd);
+	free(all.octets);
+	free(some.octets);
+	free(wanted);
+}
+
 static void test_nobody_any_more(void)
 {
 	struct seen seen = {.octets = malloc(SEEN_MAX)};
@@ -105,6 +154,7 @@ static void test_nobody_any_more(void)
 int main(void)
 {
 	RUN(test_the_same_lines);
+	RUN(test_what_is_not_usual);
 	RUN(test_nobody_any_more);
 	return check_end();
 }
