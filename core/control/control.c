@@ -27,6 +27,7 @@
 #include "core/control/inquiry.h"
 #include "core/control/issuers.h"
 #include "core/control/pass.h"
+#include "core/control/places.h"
 #include "core/control/remote.h"
 #include "core/control/scrape.h"
 #include "core/control/socket.h"
@@ -51,7 +52,8 @@ struct entrance {
 	struct control *control;
 	struct MHD_Daemon *daemon; /* NULL: it is closed */
 	bool remote;
-	struct slot slots[CONTROL_CONNECTIONS];
+	struct slot slots[PLACES_SLOTS];
+	struct places places; /* of the same numbers */
 };
 
 /* The certificate that is shown over TCP. One that is renewed gets a daemon of its own, on the same socket; the one
@@ -84,7 +86,7 @@ static bool look_at(const struct entrance *entrance, uint64_t now_ns)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < PLACES_SLOTS; i++) {
 		const struct slot *slot = &entrance->slots[i];
 		any |= slot->fd >= 0;
 		if (slot->fd >= 0 && slot->deadline_ns < now_ns)
@@ -123,6 +125,14 @@ static void set_deadline(struct control *control, struct slot *slot, uint64_t de
 {
 	pthread_mutex_lock(&control->lock);
 	slot->deadline_ns = deadline_ns;
+	pthread_mutex_unlock(&control->lock);
+}
+
+/* He keeps his place from now on. */
+static void keep_slot(struct control *control, struct entrance *entrance, const struct slot *slot)
+{
+	pthread_mutex_lock(&control->lock);
+	places_let_in(&entrance->places, (int)(slot - entrance->slots));
 	pthread_mutex_unlock(&control->lock);
 }
 
@@ -289,6 +299,9 @@ static enum MHD_Result admit(struct control *control, struct control_request *re
 	if (request->refused || (!in && request->status == ANSWER_FORBIDDEN))
 		telling_refused(&control->telling, request);
 	set_deadline(control, request->slot, in_seconds(CONTROL_REQUEST_S));
+	/* Not who may only ask whether it is well. */
+	if (in && request->role != CONTROL_ANYBODY)
+		keep_slot(control, &control->remote, request->slot);
 	return in ? MHD_YES : send_answer(control, request);
 }
 
@@ -311,15 +324,19 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	give_way();
 	if (!request) {
 		*own = request = new_request(entrance, connection, path, method);
-		return !request ? MHD_NO : entrance->remote ? admit(entrance->control, request) : MHD_YES;
+		/* Without a slot it was ended already. */
+		if (!request || !request->slot)
+			return MHD_NO;
+		return entrance->remote ? admit(entrance->control, request) : MHD_YES;
 	}
 	if (*length > 0) {
 		bool taken = take_body(request, data, *length);
 		*length = 0;
 		return taken ? MHD_YES : MHD_NO;
 	}
-	if (request->slot)
-		set_deadline(entrance->control, request->slot, UINT64_MAX);
+	set_deadline(entrance->control, request->slot, UINT64_MAX);
+	if (!entrance->remote)
+		keep_slot(entrance->control, entrance, request->slot);
 	dispatch(request);
 	return send_answer(entrance->control, request);
 }
@@ -343,51 +360,66 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 /* ---- connections -------------------------------------------------------------------------------------------- */
 
-static struct slot *take_slot(struct entrance *entrance, int fd, struct MHD_Daemon *daemon)
+/* NULL: there is no place for it. Who has to go for it is ended as one that takes too long. */
+static struct slot *take_slot(struct entrance *entrance, const struct slot *comes)
 {
 	struct control *control = entrance->control;
+	struct places_from from;
 	struct slot *slot = NULL;
+	int number, leaves;
 
+	if (entrance->remote)
+		places_from_address(&comes->address, &from);
+	else
+		places_from_user(comes->peer.uid, &from);
 	pthread_mutex_lock(&control->lock);
-	for (unsigned i = 0; i < CONTROL_CONNECTIONS && !slot; i++) {
-		if (entrance->slots[i].fd < 0)
-			slot = &entrance->slots[i];
+	number = places_take(&entrance->places, &from, &leaves);
+	if (leaves >= 0) {
+		entrance->slots[leaves].deadline_ns = 0;
+		(void)shutdown(entrance->slots[leaves].fd, SHUT_RDWR);
 	}
-	if (slot)
-		*slot = (struct slot){.fd = fd, .deadline_ns = in_seconds(CONTROL_REQUEST_S), .daemon = daemon};
+	if (number >= 0) {
+		slot = &entrance->slots[number];
+		*slot = *comes;
+	}
 	pthread_mutex_unlock(&control->lock);
+	if (!slot)
+		(void)shutdown(comes->fd, SHUT_RDWR);
 	return slot;
+}
+
+static void give_back_slot(struct entrance *entrance, struct slot *slot)
+{
+	pthread_mutex_lock(&entrance->control->lock);
+	slot->fd = -1;
+	places_give_back(&entrance->places, (int)(slot - entrance->slots));
+	pthread_mutex_unlock(&entrance->control->lock);
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **own,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct entrance *entrance = context;
-	struct control *control = entrance->control;
-	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	struct ucred credentials = {0};
+	struct ucred credentials = {.uid = (uid_t)-1};
 	socklen_t length = sizeof(credentials);
-	struct slot *slot = *own;
+	struct slot comes = {.deadline_ns = in_seconds(CONTROL_REQUEST_S)};
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		pthread_mutex_lock(&control->lock);
-		if (slot)
-			slot->fd = -1;
-		pthread_mutex_unlock(&control->lock);
+		if (*own)
+			give_back_slot(entrance, *own);
 		return;
 	}
-	slot = take_slot(entrance, fd, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON)->daemon);
-	*own = slot;
-	if (slot && entrance->remote) {
-		slot->address.length = sizeof(slot->address.v6);
-		if (getpeername(fd, &slot->address.any, &slot->address.length) < 0)
-			slot->address.length = 0;
-	}
+	comes.fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	comes.daemon = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON)->daemon;
+	comes.address.length = sizeof(comes.address.v6);
+	if (entrance->remote && getpeername(comes.fd, &comes.address.any, &comes.address.length) < 0)
+		comes.address.length = 0;
 	/* As it was when it connected: who has gone since, or has become another, changes nothing. */
-	if (slot && !entrance->remote && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
-		slot->peer = (struct control_peer){credentials.uid, credentials.gid, credentials.pid};
+	if (!entrance->remote && getsockopt(comes.fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+		comes.peer = (struct control_peer){credentials.uid, credentials.gid, credentials.pid};
+	*own = take_slot(entrance, &comes);
 	/* It sleeps for long where there was none. */
-	desk_look(&control->desk);
+	desk_look(&entrance->control->desk);
 }
 
 static void say_nothing(void *context, const char *format, va_list arguments)
@@ -395,8 +427,7 @@ static void say_nothing(void *context, const char *format, va_list arguments)
 }
 
 /* What both entrances are like; `more`: ends with MHD_OPTION_END. Takes `fd`, which is closed where it fails. */
-static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, unsigned per_address,
-			 struct MHD_OptionItem *more)
+static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, struct MHD_OptionItem *more)
 {
 	struct stat was = {0};
 
@@ -404,11 +435,11 @@ static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, unsi
 	entrance->daemon = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | flags, 0,
 		NULL, NULL, on_request, entrance, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONTROL_CONNECTIONS,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)CONTROL_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONTROL_MEMORY,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED, on_completed, entrance,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, entrance, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)PLACES_SLOTS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONTROL_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONTROL_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, entrance, MHD_OPTION_NOTIFY_CONNECTION, on_connection, entrance, MHD_OPTION_ARRAY, more,
+		MHD_OPTION_END);
 	if (!entrance->daemon)
 		control_socket_give_up(fd, &was);
 	return entrance->daemon != NULL;
@@ -454,7 +485,7 @@ static bool start_secured(struct control *control, int fd, char *problem, size_t
 		{issuers ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, issuers},
 		{MHD_OPTION_END, 0, NULL},
 	};
-	started = start_daemon(&control->remote, fd, MHD_USE_TLS, CONTROL_PER_ADDRESS, tls);
+	started = start_daemon(&control->remote, fd, MHD_USE_TLS, tls);
 	remote_key_wipe(&key);
 	free(issuers);
 	if (!started)
@@ -505,7 +536,7 @@ static int open_remote(struct control *control, char *problem, size_t size)
 	if (config->control.http.certificate) {
 		started = start_secured(control, fd, problem, size);
 	} else {
-		started = start_daemon(&control->remote, fd, 0, CONTROL_PER_ADDRESS, none);
+		started = start_daemon(&control->remote, fd, 0, none);
 		snprintf(problem, size, "control.http: no thread that answers can be started: %s", strerror(errno));
 	}
 	return started ? 0 : -EINVAL;
@@ -536,7 +567,7 @@ static void hurry_before(struct control *control)
 	uint64_t most_ns = in_seconds(CONTROL_REQUEST_S);
 
 	pthread_mutex_lock(&control->lock);
-	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < PLACES_SLOTS; i++) {
 		struct slot *slot = &control->remote.slots[i];
 		if (slot->daemon == control->renewal.before && slot->deadline_ns != UINT64_MAX &&
 		    slot->deadline_ns > most_ns)
@@ -629,7 +660,7 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 	keep_shown(control, relay->config);
 	control->local.control = control->remote.control = control;
 	control->remote.remote = true;
-	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
+	for (unsigned i = 0; i < PLACES_SLOTS; i++)
 		control->local.slots[i].fd = control->remote.slots[i].fd = -1;
 	r = desk_start(&control->desk, relay);
 	if (r < 0)
@@ -667,7 +698,7 @@ static int open_local(struct control *control, char *problem, size_t size)
 	r = control_socket_open(&control->socket, config->control.socket, config->control.group, problem, size);
 	if (r < 0)
 		return r;
-	if (start_daemon(&control->local, control->socket.fd, 0, 0, none))
+	if (start_daemon(&control->local, control->socket.fd, 0, none))
 		return 0;
 	snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(errno));
 	control->socket.fd = -1;

@@ -6,10 +6,10 @@
  * shard never waits for anybody here. Without `control.socket` nobody can ask; who watches for incidents
  * (incident_watch.h) is here as well, and without either there is no thread and no descriptor.
  *
- * Threads: libmicrohttpd's, one that accepts and one for each connection, of which there are CONTROL_CONNECTIONS at
- * most; so a handler (handlers.h) may take its time, and harms nobody but who asked. And one of ours (desk.h), that
- * rings the shards' bells, and ends connections that take too long: a request has CONTROL_REQUEST_S to arrive, and its
- * answer CONTROL_ANSWER_S to be taken.
+ * Threads: libmicrohttpd's, one that accepts and one for each connection, of which there are 32 at most on the socket
+ * and 32 over TCP (places.h); so a handler (handlers.h) may take its time, and harms nobody but who asked. And one of
+ * ours (desk.h), that rings the shards' bells, and ends connections that take too long: a request has CONTROL_REQUEST_S
+ * to arrive, and its answer CONTROL_ANSWER_S to be taken.
  *
  *     control_start()   the shards run, or are about to; takes users and operators of the configuration
  *     control_follow()  a reload was taken
@@ -30,14 +30,12 @@ struct log;
 struct relay;
 
 enum {
-	CONTROL_CONNECTIONS = 32,
 	CONTROL_BODY_MAX = 1 << 20,
 	CONTROL_MEMORY = 64 << 10, /* of a connection: request line and fields */
 	CONTROL_SILENT_S = 10,
 	CONTROL_REQUEST_S = 30,
 	CONTROL_ANSWER_S = 600,
-	CONTROL_PER_ADDRESS = 24, /* over TCP: browsers have six each, and all of this machine have one address */
-	CONTROL_FILES = 3 * CONTROL_CONNECTIONS + 32, /* descriptors at most */
+	CONTROL_FILES = 2 * 64 + 2 * 32 + 32, /* descriptors at most: both doors' (places.h), and those of handlers */
 };
 
 /* NULL where it cannot be had: `problem` says why, for people. Both logs are its own;

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """tests/e2e/test_remote.py - the control over TCP: who is let in, from where, and what he may."""
 
+import base64
+import contextlib
 import http.client
 import json
 import os
@@ -10,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import types
 
@@ -21,6 +24,9 @@ from exposition import OPEN, families  # noqa: E402
 from harness import Certificates, Workspace, case, check, equal, eventually  # noqa: E402
 from policy_host import Authority  # noqa: E402
 from remote import HOLD, Remote, act  # noqa: E402
+
+ALICE = ('alice', 'correct horse')
+
 
 @case
 def without_users():
@@ -224,6 +230,54 @@ def put_pair(authority, pair, number):
     for kind, to in (('key', pair.server_key), ('crt', pair.server)):
         shutil.copy(os.path.join(authority.directory, 'c%d.%s' % (number, kind)), to + '.new')
         os.replace(to + '.new', to)
+
+
+@case
+def a_crowd():
+    """Who only connects, from however many addresses and however fast, takes places from his like: who has signed in
+    stays, who comes to sign in is let in at once, and the socket is a door of its own."""
+    with Workspace() as work:
+        remote = Remote(work, [ALICE], ['alice'])
+        stays = remote.connection()
+        basic = {'Authorization': 'Basic ' + base64.b64encode(':'.join(ALICE).encode()).decode()}
+
+        def stays_in():
+            stays.request('GET', '/v1/status', headers=basic)
+            response = stays.getresponse()
+            response.read()
+            return response.status
+        equal(stays_in(), 200, 'alice')
+        mine, crowd, over = stays.sock, [], threading.Event()
+
+        def push(source, wrong=b''):
+            one = socket.create_connection(('127.0.0.1', remote.port), source_address=(source, 0))
+            crowd.append(one)
+            with contextlib.suppress(OSError):
+                one.sendall(wrong)
+
+        def push_on():
+            while not over.is_set():
+                push('127.0.0.%d' % (2 + len(crowd) % 4))
+                while len(crowd) > 300:
+                    crowd.pop(0).close()
+        half = b'GET /v1/status HTTP/1.1\r\nHost: localhost\r\n'
+        for number in range(300):
+            push('127.0.0.%d' % (2 + number % 40), half if number % 2 else b'')
+        pushing = threading.Thread(target=push_on)
+        pushing.start()
+        try:
+            for _ in range(20):
+                equal(remote.ask(user=ALICE)[0], 200, 'alice, on another connection')
+                equal(stays_in(), 200, 'alice, who is in')
+                done = subprocess.run([harness.program('postrider'), 'status', '--socket', work.path('control.sock')],
+                                      capture_output=True, text=True, timeout=60)
+                equal(done.returncode, 0, done.stderr)
+        finally:
+            over.set()
+            pushing.join()
+        check(stays.sock is mine, 'her connection is that of before')
+        for one in [*crowd, stays]:
+            one.close()
 
 
 @case
