@@ -650,7 +650,9 @@ static int run(struct config *config)
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
 		why = agents_start(&p->agents, config);
-		logs_take_over(&p->logs, own_log(p));
+		/* Else who would be shown it is not there: it stays for the next start. */
+		if (!why)
+			logs_take_over(&p->logs, own_log(p));
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}

@@ -21,7 +21,8 @@
 #include "core/base/log_private.h"
 
 #define TMPFS 0x01021994
-#define MAGIC "postrider lines1" /* another one whenever struct log or struct line_ring changes */
+/* Another one whenever the header, struct log or struct line_ring changes. */
+#define MAGIC "postrider lines2"
 enum { PAGE = 4096, LOGS_MAX = 4096 };
 #define CAPACITY_MAX (UINT64_C(1) << 30)
 
@@ -29,6 +30,7 @@ enum { PAGE = 4096, LOGS_MAX = 4096 };
 struct header {
 	char magic[16]; /* written last */
 	uint64_t generation;
+	uint64_t tries; /* processes that began to move what is there, and have not said that they survived it */
 	uint64_t shards, others, shard_capacity, other_capacity, ring;
 	char of[PAGE / 2];
 };
@@ -208,14 +210,15 @@ static bool is_whole(const struct file *f, const char *of)
 
 	return f->length > PAGE && memcmp(h->magic, MAGIC, sizeof(h->magic)) == 0 && h->shards <= LOGS_MAX &&
 	       h->others <= LOGS_MAX && is_power(h->shard_capacity) && is_power(h->other_capacity) &&
-	       is_power(h->ring) && length_of(h) == f->length && strncmp(h->of, of, sizeof(h->of)) == 0;
+	       is_power(h->ring) && length_of(h) == f->length && h->tries < LINES_KEPT_TRIES &&
+	       strncmp(h->of, of, sizeof(h->of)) == 0;
 }
 
 /* False: it cannot be believed. */
 static bool take_before(struct lines_kept *kept, struct file *f, const char *of)
 {
 	unsigned count;
-	uint64_t lines;
+	uint64_t lines, all = 0;
 
 	if (map_file(f) < 0 || !is_whole(f, of))
 		return false;
@@ -225,12 +228,23 @@ static bool take_before(struct lines_kept *kept, struct file *f, const char *of)
 		struct log *log = within(f, log_at(f->there, i));
 		if (!take_log(log, i < f->there->shards ? f->there->shard_capacity : f->there->other_capacity, &lines))
 			return false;
-		kept->lines += lines;
+		all += lines;
 		if (!log_is_moved(log))
 			f->logs[f->log_count++] = log;
 	}
 	f->ring = within(f, ring_at(f->there));
-	return f->logs && line_ring_is_sound(f->ring, f->there->ring);
+	if (!f->logs || !line_ring_is_sound(f->ring, f->there->ring))
+		return false;
+	kept->lines += all;
+	return true;
+}
+
+/* A start that failed, or was killed before it had anything to say. An empty ring that somebody has taken from is not
+ * nothing: its mark tells up to where. */
+static bool says_nothing(const struct file *f)
+{
+	return f->log_count == 0 && line_ring_is_empty(f->ring) && line_ring_mark(f->ring) == 0 &&
+	       line_ring_refused(f->ring) == 0;
 }
 
 static int by_generation(const void *a, const void *b)
@@ -293,6 +307,8 @@ struct log *lines_kept_log(struct lines_kept *kept, unsigned index, int shard)
 	struct header *h = kept->own.there;
 	struct log *log;
 
+	if (!h)
+		return NULL;
 	assert(index < h->shards + h->others);
 	log = log_make(within(&kept->own, log_at(h, index)), shard,
 		       index < h->shards ? h->shard_capacity : h->other_capacity);
@@ -319,6 +335,8 @@ static int look_at(struct lines_kept *kept, const char *path, const char *of)
 		/* One that was killed before it had begun has said nothing. */
 		kept->unsound += f.there && f.there->magic[0] != '\0';
 		empty(&f);
+	} else if (r == 0 && f.length > 0 && says_nothing(&f)) {
+		empty(&f);
 	}
 	if (r == 0 && f.length > 0) {
 		kept->before[kept->before_count++] = f;
@@ -331,36 +349,60 @@ static int look_at(struct lines_kept *kept, const char *path, const char *of)
 	return r;
 }
 
+/* All files, and where one is somebody else's the others: 0, or -errno of what ends it; *why, with the path: of what
+ * keeps files from being its own. */
+static int look_at_all(struct lines_kept *kept, const char *directory, const char *of, char path[PATH_MAX + 64],
+		       int *why)
+{
+	char at[PATH_MAX + 64];
+	int r = 0;
+
+	*why = -EMFILE;
+	for (unsigned i = 0; i < LINES_KEPT_FILES && r != -EBUSY; i++) {
+		snprintf(at, sizeof(at), "%s/postrider-%016llx-%u", directory, (unsigned long long)hash(of), i);
+		r = look_at(kept, at, of);
+		if (r < 0 && *why == -EMFILE) {
+			*why = r;
+			memcpy(path, at, sizeof(at));
+		}
+	}
+	return r == -EBUSY ? r : collect(kept) ? 0 : -ENOMEM;
+}
+
+static void tell_why(char problem[LINES_KEPT_PROBLEM], const char *path, int r)
+{
+	snprintf(problem, LINES_KEPT_PROBLEM, "%.120s: %s", path,
+		 r == -EMEDIUMTYPE ? "it is no file system in memory (tmpfs)"
+		 : r == -EBUSY     ? "another process has it"
+		 : r == -EMFILE    ? "all files there hold what processes before have left"
+				   : strerror(-r));
+}
+
 struct lines_kept *lines_kept_open(const struct lines_kept_plan *plan, char problem[LINES_KEPT_PROBLEM])
 {
 	struct lines_kept *kept = calloc(1, sizeof(*kept));
 	char path[PATH_MAX + 64], room[PATH_MAX];
 	const char *directory = directory_of(plan, room);
 	struct statfs fs;
-	int r = kept ? 0 : -ENOMEM;
+	int r = kept ? 0 : -ENOMEM, why;
 
+	problem[0] = '\0';
 	if (kept)
 		kept->own.fd = -1;
+	snprintf(path, sizeof(path), "%s", directory);
 	if (r == 0 && statfs(directory, &fs) < 0)
 		r = -errno;
 	if (r == 0 && fs.f_type != TMPFS)
 		r = -EMEDIUMTYPE;
-	for (unsigned i = 0; i < LINES_KEPT_FILES && r == 0; i++) {
-		snprintf(path, sizeof(path), "%s/postrider-%016llx-%u", directory, (unsigned long long)hash(plan->of),
-			 i);
-		r = look_at(kept, path, plan->of);
-	}
-	if (r == 0 && !collect(kept))
-		r = -ENOMEM;
 	if (r == 0)
-		r = kept->own.fd < 0 ? -EMFILE : make_own(kept, plan);
-	if (r == 0)
+		r = look_at_all(kept, directory, plan->of, path, &why);
+	/* What others have left is there, whether or not this one has memory of its own. */
+	if (r == 0 && (why = kept->own.fd < 0 ? why : make_own(kept, plan)) < 0)
+		tell_why(problem, path, why);
+	if (r < 0)
+		tell_why(problem, path, r);
+	if (r == 0 && (!problem[0] || kept->before_count > 0))
 		return kept;
-	snprintf(problem, LINES_KEPT_PROBLEM, "%.100s: %s", directory,
-		 r == -EMEDIUMTYPE ? "it is no file system in memory (tmpfs)"
-		 : r == -EBUSY     ? "another process has what is there"
-		 : r == -EMFILE    ? "all files there hold what processes before have left"
-				   : strerror(-r));
 	lines_kept_close(kept);
 	return NULL;
 }
@@ -381,6 +423,15 @@ uint64_t lines_kept_lines_before(const struct lines_kept *kept, unsigned *unsoun
 {
 	*unsound = kept->unsound;
 	return kept->lines;
+}
+
+void lines_kept_taking(struct lines_kept *kept, bool taking)
+{
+	for (unsigned i = 0; i < kept->before_count; i++) {
+		struct header *there = kept->before[i].there;
+		if (there)
+			there->tries = taking ? there->tries + 1 : 0;
+	}
 }
 
 static bool is_taken(const struct file *f)

@@ -13,7 +13,8 @@
  * disk is behind it, so nobody ever waits.
  *
  * What others have left is looked at before it is believed: a line that is none makes the file one that is emptied, and
- * counted in `unsound`.
+ * counted in `unsound`. So is one that LINES_KEPT_TRIES processes began to move and did not survive: else a line that
+ * kills who looks at it would do so for ever.
  */
 #ifndef POSTRIDER_BASE_LINES_KEPT_H
 #define POSTRIDER_BASE_LINES_KEPT_H
@@ -22,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LINES_KEPT_FILES = 4, LINES_KEPT_PROBLEM = 200 };
+enum { LINES_KEPT_FILES = 4, LINES_KEPT_TRIES = 3, LINES_KEPT_PROBLEM = 200 };
 
 struct line_ring;
 struct lines_kept;
@@ -35,11 +36,11 @@ struct lines_kept_plan {
 	size_t shard_capacity, other_capacity, ring;
 };
 
-/* As who it will be, before files are given up. NULL: there is no such memory, and why; nothing of others was touched.
- */
+/* As who it will be, before files are given up. Where there is no such memory for this process `problem` says why, and
+ * is empty else; NULL: nothing was left that can be had either. */
 struct lines_kept *lines_kept_open(const struct lines_kept_plan *plan, char problem[LINES_KEPT_PROBLEM]);
 /* Of this process: log number `index`, once, for shard `shard` (log_new()); its ring. They end with lines_kept_close().
- */
+ * NULL: there is no memory for it. */
 struct log *lines_kept_log(struct lines_kept *kept, unsigned index, int shard);
 struct line_ring *lines_kept_ring(struct lines_kept *kept);
 
@@ -49,6 +50,8 @@ struct log *const *lines_kept_logs_before(const struct lines_kept *kept, unsigne
 struct line_ring *const *lines_kept_rings_before(const struct lines_kept *kept, unsigned *count);
 /* How many lines those are, and how many files could not be believed. */
 uint64_t lines_kept_lines_before(const struct lines_kept *kept, unsigned *unsound);
+/* Who moves them says so before, and when he has survived it. */
+void lines_kept_taking(struct lines_kept *kept, bool taking);
 /* Gives back those of which all has been moved and taken. True: those were all. */
 bool lines_kept_emptied(struct lines_kept *kept);
 

@@ -39,14 +39,20 @@ void logs_keep(struct logs *logs, const struct config *config)
 		logs->kept = lines_kept_open(&plan, logs->problem);
 }
 
+static struct log *make_log(const struct logs *logs, unsigned index, int shard)
+{
+	struct log *log = logs->kept ? lines_kept_log(logs->kept, index, shard) : NULL;
+
+	return log ? log : log_new(shard, CAPACITY);
+}
+
 int logs_make(struct logs *logs, const struct config *config)
 {
 	bool journal = config->log_journal && journal_is_stream(STDERR_FILENO);
 
 	logs->list = calloc(config->shards + LOGS_OWN, sizeof(struct log *));
 	for (unsigned i = 0; logs->list && i < config->shards + LOGS_OWN; i++) {
-		int shard = i < config->shards ? (int)i : -1;
-		logs->list[i] = logs->kept ? lines_kept_log(logs->kept, i, shard) : log_new(shard, CAPACITY);
+		logs->list[i] = make_log(logs, i, i < config->shards ? (int)i : -1);
 		if (!logs->list[i])
 			return -ENOMEM;
 		logs->count++;
@@ -78,9 +84,11 @@ void logs_take_over(struct logs *logs, struct log *own)
 	lines = lines_kept_lines_before(logs->kept, &unsound);
 	if (lines + unsound > 0)
 		event_events_taken_over(own, lines, unsound);
+	lines_kept_taking(logs->kept, true);
 	log_writer_adopt(logs->writer, before, count);
 	while (!all_are_moved(before, count) && clock_monotonic_ns() < end_ns)
 		(void)usleep(LOOK_US);
+	lines_kept_taking(logs->kept, false);
 	/* Else they go on being moved, and their files are emptied behind the next start. */
 	if (!all_are_moved(before, count))
 		return;

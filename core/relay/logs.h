@@ -18,8 +18,8 @@ struct logs {
 	struct log **list; /* owned; one for each shard, and the process's own behind them */
 	unsigned count;
 	struct log_writer *writer; /* owned */
-	struct lines_kept *kept;   /* owned; NULL: what was said ends with the process */
-	char problem[LINES_KEPT_PROBLEM];
+	struct lines_kept *kept;   /* owned; NULL: there is nothing before, and what was said ends with the process */
+	char problem[LINES_KEPT_PROBLEM]; /* why what was said ends with the process; else empty */
 };
 
 /* How many there are behind those of the shards: the process's own, and those of who asks for tokens, who keeps

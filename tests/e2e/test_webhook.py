@@ -223,6 +223,28 @@ def killed_in_the_middle():
 
 
 @case
+def starts_that_fail_in_between():
+    """Of a process that was killed all comes, however many starts fail before one does not, and none of them takes
+    memory from the next."""
+    with Workspace() as work:
+        lab = Lab(work)
+        first = work.relay(lab.configuration(), 'first')
+        send(first, 20)
+        first.kill()
+        work.write('spool/suspended', 'it cannot be understood')
+        for _ in range(6):
+            failed = subprocess.run([program('postrider'), 'run', '--config', work.path('first.yaml')],
+                                    capture_output=True, text=True, timeout=60)
+            check('cannot be understood' in failed.stderr, 'it does not start: %s', failed.stderr)
+        os.unlink(work.path('spool/suspended'))
+        second = work.relay(lab.configuration(), 'second')
+        eventually(lambda: len({event['id'] for event in lab.place.events() if event['event'] == 'accepted'}) == 20,
+                   'somebody was told of all messages', 60)
+        equal(second.events('events_unkept'), [], 'there is memory for it')
+        second.terminate()
+
+
+@case
 def of_a_copy():
     """A spool that was copied, as with the image of a machine: what each says since is told apart, and what was being
     sent at the time is one and the same."""

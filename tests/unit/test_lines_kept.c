@@ -196,7 +196,28 @@ static void keeps_lines(void)
 	line_ring_drop(lines_kept_ring(kept), 3 * (sizeof(line) - 1), 104);
 }
 
-/* A ring that nobody takes from stays, until there is no file for one more. */
+static void forget_all(void)
+{
+	DIR *d = opendir(directory);
+	struct dirent *entry;
+
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] != '.')
+			CHECK(unlinkat(dirfd(d), entry->d_name, 0) == 0);
+	}
+	closedir(d);
+}
+
+static void drop_all(struct line_ring *const *rings, unsigned count)
+{
+	char out[2 * LOG_EVENT_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		line_ring_drop(rings[i], line_ring_look(rings[i], out, sizeof(out)), 0);
+}
+
+/* A ring that nobody takes from stays, until there is no file for one more. Then there is none for who comes, but what
+ * was left is his all the same, and who comes behind him has one again. */
 static void test_rings_stay(void)
 {
 	struct line_ring *const *rings;
@@ -218,19 +239,130 @@ static void test_rings_stay(void)
 		lines_kept_close(kept);
 	}
 	lives_and_is_killed(keeps_lines);
-	CHECK(lines_kept_open(&plan, problem) == NULL && strstr(problem, "all files"));
+	kept = lines_kept_open(&plan, problem);
+	CHECK(kept != NULL && strstr(problem, "all files"));
+	CHECK(lines_kept_log(kept, 0, 0) == NULL && lines_kept_ring(kept) == NULL);
+	rings = lines_kept_rings_before(kept, &count);
+	CHECK_EQ(count, LINES_KEPT_FILES);
+	drop_all(rings, count);
+	CHECK(lines_kept_emptied(kept));
+	lines_kept_close(kept);
+	kept = begin(logs);
+	lines_kept_close(kept);
 }
 
-static void forget_all(void)
+static void begins(void)
 {
-	DIR *d = opendir(directory);
-	struct dirent *entry;
+	struct log *logs[3];
 
-	while ((entry = readdir(d))) {
-		if (entry->d_name[0] != '.')
-			CHECK(unlinkat(dirfd(d), entry->d_name, 0) == 0);
+	(void)begin(logs);
+}
+
+/* Starts that fail before they have anything to say take no file from who has. */
+static void test_starts_that_fail(void)
+{
+	struct lines_kept *kept;
+	struct log *logs[3];
+	unsigned count;
+
+	lives_and_is_killed(says_something);
+	for (unsigned i = 0; i < 2 * LINES_KEPT_FILES; i++)
+		lives_and_is_killed(begins);
+	kept = begin(logs);
+	(void)lines_kept_rings_before(kept, &count);
+	CHECK_EQ(count, 1);
+	CHECK_EQ(lines_kept_lines_before(kept, &count), 90);
+	lines_kept_close(kept);
+}
+
+/* Where there is no room for one more, what was left there is had all the same, and given back. */
+static void test_no_room(void)
+{
+	struct lines_kept_plan large = plan;
+	char problem[LINES_KEPT_PROBLEM];
+	struct log *const *before;
+	struct lines_kept *kept;
+	unsigned count;
+	int null;
+
+	forget_all();
+	lives_and_is_killed(says_something);
+	large.shard_capacity = UINT64_C(1) << 30;
+	large.shards = 4000;
+	kept = lines_kept_open(&large, problem);
+	CHECK(kept != NULL && problem[0] != '\0' && lines_kept_log(kept, 0, 0) == NULL);
+	before = lines_kept_logs_before(kept, &count);
+	CHECK_EQ(count, 3);
+	null = open("/dev/null", O_WRONLY);
+	for (unsigned i = 0; i < count; i++)
+		log_drain(before[i], null);
+	close(null);
+	CHECK(lines_kept_emptied(kept));
+	lines_kept_close(kept);
+	CHECK(lines_kept_open(&large, problem) == NULL);
+}
+
+static void does_not_survive(void)
+{
+	struct log *logs[3];
+
+	lines_kept_taking(begin(logs), true);
+}
+
+/* A line that kills who looks at it does so some times, and not for ever; what was survived is not counted. */
+static void test_not_survived(void)
+{
+	struct lines_kept *kept;
+	struct log *logs[3];
+	unsigned count, unsound;
+
+	forget_all();
+	lives_and_is_killed(says_something);
+	for (unsigned i = 0; i < 2 * LINES_KEPT_TRIES; i++) {
+		if (i % 2 == 0)
+			lives_and_is_killed(does_not_survive);
+		kept = begin(logs);
+		CHECK_EQ(lines_kept_lines_before(kept, &unsound), 90);
+		CHECK_EQ(unsound, 0);
+		if (i % 2 == 1) {
+			lines_kept_taking(kept, true);
+			lines_kept_taking(kept, false);
+		}
+		lines_kept_close(kept);
+	}
+	for (unsigned i = 0; i < LINES_KEPT_TRIES; i++)
+		lives_and_is_killed(does_not_survive);
+	kept = begin(logs);
+	CHECK_EQ(lines_kept_lines_before(kept, &unsound), 0);
+	CHECK_EQ(unsound, 1);
+	(void)lines_kept_logs_before(kept, &count);
+	CHECK_EQ(count, 0);
+	lines_kept_close(kept);
+}
+
+/* One is somebody else's: another one is taken, and what was left is found. */
+static void test_somebody_was_faster(void)
+{
+	struct lines_kept *kept;
+	struct log *logs[3];
+	char path[sizeof(directory) + 300];
+	unsigned unsound;
+	DIR *d;
+
+	forget_all();
+	lines_kept_close(begin(logs));
+	d = opendir(directory);
+	for (struct dirent *entry; (entry = readdir(d));) {
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (entry->d_name[0] != '.' && path[strlen(path) - 1] == '0')
+			CHECK(unlink(path) == 0 && symlink("/etc/passwd", path) == 0);
 	}
 	closedir(d);
+	lives_and_is_killed(says_something);
+	kept = begin(logs);
+	CHECK_EQ(lines_kept_lines_before(kept, &unsound), 90);
+	lines_kept_close(kept);
+	forget_all();
 }
 
 /* Of the first file. */
@@ -320,7 +452,10 @@ int main(void)
 	RUN(test_killed);
 	RUN(test_killed_while_it_moves);
 	RUN(test_rings_stay);
-	forget_all();
+	RUN(test_starts_that_fail);
+	RUN(test_no_room);
+	RUN(test_not_survived);
+	RUN(test_somebody_was_faster);
 	RUN(test_not_believed);
 	RUN(test_nowhere);
 	CHECK(rmdir(directory) == 0);
