@@ -10,7 +10,7 @@ if [ ! -s /etc/machine-id ]; then
 	[ -e /etc/machine-id ] || exit 77
 	mount --bind /run/machine-id /etc/machine-id
 fi
-setpriv --pdeathsig KILL /lib/systemd/systemd-journald >/dev/null 2>&1 &
+env -u RUNTIME_DIRECTORY setpriv --pdeathsig KILL /lib/systemd/systemd-journald >/dev/null 2>&1 &
 while [ ! -S /run/systemd/journal/socket ]; do sleep 0.05; done
 JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2)
 export JOURNAL_STREAM
