@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { NAME_MAX_OCTETS = 64, LENGTH_OCTETS = 8 };
@@ -323,14 +324,37 @@ static int send_once(int fd, const char *data, size_t length)
 	return errno == EMSGSIZE || errno == ENOBUFS ? send_large(fd, data, length) : -errno;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* For as long as there is patience left. */
+static void wait_until_it_takes(struct journal *journal)
+{
+	struct pollfd ready = {.fd = journal->fd, .events = POLLOUT};
+	uint64_t began_ms = now_ms();
+
+	if (began_ms - journal->since_ms >= JOURNAL_WITHIN_MS) {
+		journal->since_ms = began_ms;
+		journal->waited_ms = 0;
+	}
+	if (journal->waited_ms >= JOURNAL_PATIENCE_MS)
+		return;
+	(void)poll(&ready, 1, (int)(JOURNAL_PATIENCE_MS - journal->waited_ms));
+	journal->waited_ms += now_ms() - began_ms;
+}
+
 /* Waits for one that is behind, but not for ever, and then not again. */
 static int send_patiently(struct journal *journal, const char *data, size_t length)
 {
 	int r = send_once(journal->fd, data, length);
 
 	if (r == -EAGAIN && !journal->behind) {
-		struct pollfd ready = {.fd = journal->fd, .events = POLLOUT};
-		(void)poll(&ready, 1, JOURNAL_PATIENCE_MS);
+		wait_until_it_takes(journal);
 		r = send_once(journal->fd, data, length);
 	}
 	journal->behind = r == -EAGAIN;
@@ -349,5 +373,6 @@ bool journal_send(struct journal *journal, const char *line, size_t length)
 			r = send_patiently(journal, journal->entry, octets);
 	}
 	journal->missed += r < 0;
+	journal->took = r == 0;
 	return r == 0;
 }

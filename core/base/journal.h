@@ -35,11 +35,16 @@ struct journal {
 	const char *path;
 	int fd;          /* -1: not connected */
 	bool behind;     /* it took nothing for JOURNAL_PATIENCE_MS: until it takes again nobody waits for it */
-	uint64_t missed; /* entries since it took one last */
+	bool took;       /* the last one */
+	uint64_t missed; /* entries; who tells of them begins anew */
+	/* How long it was waited for since then, all in all: one that takes something now and then is not waited for
+	 * each time. */
+	uint64_t since_ms, waited_ms;
 	char entry[JOURNAL_ENTRY_MAX];
 };
 
-enum { JOURNAL_PATIENCE_MS = 1000 };
+/* It is waited for so long within so long. */
+enum { JOURNAL_PATIENCE_MS = 1000, JOURNAL_WITHIN_MS = 10000 };
 
 /* `path` stays. Whether somebody is there is seen when something is sent. */
 void journal_init(struct journal *journal, const char *path);

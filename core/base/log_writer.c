@@ -61,6 +61,7 @@ struct log_writer {
 	unsigned count;
 	struct journal *journal;  /* owned; NULL: lines go to fd */
 	struct log *own;          /* owned; NULL without a journal */
+	time_t told_s;            /* when it was last said that entries are missing */
 	pthread_mutex_t tap_lock; /* guards the next */
 	struct {
 		log_tap_fn *fn; /* NULL: nobody */
@@ -266,13 +267,19 @@ static bool log_writer_pause(struct log_writer *writer, unsigned ms)
 
 /* ---- the journal ------------------------------------------------------------------------------------------------ */
 
-static void log_send_line(struct log_writer *writer, const char *line, size_t length)
+/* Once a second at most: each such event is an entry as well, and one that is slow would have one behind each. */
+static void log_tell_missed(struct log_writer *writer)
 {
 	struct journal *journal = writer->journal;
+	struct timespec now;
 	struct log_event e;
 
-	if (!journal_send(journal, line, length) || journal->missed == 0)
+	if (!journal || journal->missed == 0 || !journal->took)
 		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec == writer->told_s)
+		return;
+	writer->told_s = now.tv_sec;
 	log_begin_at(&e, writer->own, LOG_LEVEL_WARNING, "journal_lost");
 	log_number(&e, "events", journal->missed);
 	log_end(&e);
@@ -289,7 +296,7 @@ static void log_move_to_journal(struct log_writer *writer, struct log *log, uint
 		const char *line = log->buffer + (tail & (log->capacity - 1));
 		const char *eol = memchr(line, '\n', LOG_EVENT_MAX);
 		assert(eol);
-		log_send_line(writer, line, (size_t)(eol - line));
+		(void)journal_send(writer->journal, line, (size_t)(eol - line));
 		log_consume(log, (uint64_t)(eol + 1 - line));
 	}
 }
@@ -331,6 +338,7 @@ static void *log_writer_run(void *context)
 		bool busy = log_writer_round(writer, writer->adopted, writer->adopted_count, &dead);
 		pthread_mutex_unlock(&writer->adopt_lock);
 		busy |= log_writer_round(writer, writer->logs, writer->count, &dead);
+		log_tell_missed(writer);
 		period_ms = busy ? LOG_PERIOD_BUSY_MS : LOG_PERIOD_IDLE_MS;
 	}
 	return NULL;

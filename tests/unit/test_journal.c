@@ -4,6 +4,8 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +242,42 @@ static void test_behind(void)
 	close(fd);
 }
 
+static _Atomic(bool) hurries;
+
+static void *takes_slowly(void *context)
+{
+	const int *fd = context;
+
+	while (strstr(next(*fd, 60000), "last") == NULL) {
+		if (!atomic_load(&hurries))
+			(void)poll(NULL, 0, JOURNAL_PATIENCE_MS / 4);
+	}
+	return NULL;
+}
+
+/* One that takes an entry now and then does not make everybody as slow as it is: it misses some. */
+static void test_slow(void)
+{
+	static struct journal journal;
+	int fd = open_socket();
+	unsigned sent = 0;
+	pthread_t thread;
+
+	journal_init(&journal, path);
+	CHECK_EQ(pthread_create(&thread, NULL, takes_slowly, &fd), 0);
+	/* Beside what the socket holds it takes four within the time that it is waited for. */
+	while (sent < 2000 && journal_send(&journal, "{\"event\":\"x\"}", 13))
+		sent++;
+	CHECK(sent < 2000 && journal.missed == 1 && journal.behind && !journal.took);
+	atomic_store(&hurries, true);
+	while (!journal_send(&journal, "{\"event\":\"last\"}", 16))
+		(void)poll(NULL, 0, 1);
+	CHECK(journal.took);
+	pthread_join(thread, NULL);
+	journal_deinit(&journal);
+	close(fd);
+}
+
 /* More than the socket sends at once. */
 static void test_large(void)
 {
@@ -272,6 +310,7 @@ int main(void)
 	RUN(test_writer);
 	RUN(test_gone);
 	RUN(test_behind);
+	RUN(test_slow);
 	RUN(test_large);
 	(void)unlink(path);
 	*slash = '\0';
