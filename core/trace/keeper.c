@@ -24,6 +24,7 @@
 #include "core/base/durable.h"
 #include "core/base/line_ring.h"
 #include "core/base/log.h"
+#include "core/base/steady.h"
 #include "core/events/tracing.h"
 #include "core/trace/file.h"
 
@@ -39,7 +40,8 @@ enum {
 	SLICE_MIN = 500,
 	SLICE_MAX = 50000,
 	PIECES_MAX = RING / PIECE, /* between two looks at all else */
-	GAP_MS = 60000             /* what is left out by intention is told so often */
+	GAP_MS = 60000,            /* what is left out by intention is told so often */
+	STEADY_MS = 3600000        /* before anything goes for its age */
 };
 #define WAITING_MAX (UINT64_C(128) << 20) /* octets of SQLite's log, while somebody reads for long */
 #define READ_FOR_LONG "somebody has been reading it for too long"
@@ -75,6 +77,7 @@ struct keeper {
 	uint64_t committed; /* rows, since the last chores */
 	uint64_t behind_seen, sampled_seen;
 	struct gap unwritten, late;
+	struct steady steady;
 	char piece[PIECE];
 };
 
@@ -342,6 +345,14 @@ static bool chores_due(const struct keeper *k)
 	return clock_monotonic_ns() >= k->chores_ns || k->committed >= CHORES_ROWS;
 }
 
+/* A clock that was set to another year makes nothing old. */
+static uint64_t too_old_ms(struct keeper *k, uint64_t keep_ms)
+{
+	bool steady = steady_look(&k->steady, clock_wall_ns(), clock_monotonic_ns(), STEADY_MS * CLOCK_NS_PER_MS);
+
+	return steady && now_ms() > keep_ms ? now_ms() - keep_ms : 0;
+}
+
 /* As many go as came, twice over. */
 static void chores(struct keeper *k)
 {
@@ -353,7 +364,7 @@ static void chores(struct keeper *k)
 	slice = slice < SLICE_MIN ? SLICE_MIN : slice > SLICE_MAX ? SLICE_MAX : slice;
 	k->committed = 0;
 	pthread_mutex_lock(&k->lock);
-	oldest = now_ms() > k->keep_ms ? now_ms() - k->keep_ms : 0;
+	oldest = too_old_ms(k, k->keep_ms);
 	size_max = k->size_max;
 	pthread_mutex_unlock(&k->lock);
 	if (!disk_has_room_at(k->owner)) {
