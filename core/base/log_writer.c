@@ -33,6 +33,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -331,6 +332,7 @@ static void *log_writer_run(void *context)
 	bool stopping = false, dead = false;
 	unsigned period_ms = LOG_PERIOD_BUSY_MS;
 
+	(void)prctl(PR_SET_NAME, "log");
 	/* One more round after the stop takes what was written before it. */
 	while (!stopping) {
 		stopping = log_writer_pause(writer, period_ms);
