@@ -96,30 +96,55 @@ static bool add_mailbox(struct facts *facts, const struct config_destination *de
 }
 
 /* False: no memory. */
-static bool add_mailboxes(struct facts *facts, const struct shard *shard, size_t d)
+static bool add_own(struct facts *facts, const struct shard *shard, size_t d)
 {
 	const struct config_destination *destination = &shard->config->destinations[d];
-	const struct mailbox_set *set = shard->snapshot->mailboxes[d];
 	struct account *own = &shard->deliverer->shared->accounts[d];
 
-	if (destination->gone)
+	if (destination->limits.recipients_per_day == 0 || !own->day)
 		return true;
-	if (destination->limits.recipients_per_day > 0 && own->day &&
-	    !add_mailbox(facts, destination, "", own, shard->now_ns))
+	return add_mailbox(facts, destination, "", own, shard->now_ns);
+}
+
+static bool add_entry(struct facts *facts, const struct shard *shard, size_t d, const struct mailbox_entry *entry)
+{
+	struct mailbox *mailbox = entry->mailbox;
+	struct facts_mailbox *one;
+
+	if (!add_mailbox(facts, &shard->config->destinations[d], mailbox->user, &mailbox->account, shard->now_ns))
 		return false;
-	for (size_t i = 0; set && i < set->count; i++) {
-		struct mailbox *mailbox = set->entries[i].mailbox;
-		if (!add_mailbox(facts, destination, mailbox->user, &mailbox->account, shard->now_ns))
-			return false;
-		facts->mailboxes[facts->mailbox_count - 1].usable = !mailbox_held(mailbox);
-		facts->mailboxes[facts->mailbox_count - 1].token = set->entries[i].identity != NULL;
-		if (set->entries[i].identity)
-			facts->mailboxes[facts->mailbox_count - 1].token_until_ns =
-				token_identity_until_ns(set->entries[i].identity);
-		facts->mailboxes[facts->mailbox_count - 1].connections =
-			atomic_load_explicit(&mailbox->connections, memory_order_relaxed);
-	}
+	one = &facts->mailboxes[facts->mailbox_count - 1];
+	one->usable = !mailbox_held(mailbox);
+	one->token = entry->identity != NULL;
+	if (entry->identity)
+		one->token_until_ns = token_identity_until_ns(entry->identity);
+	one->connections = atomic_load_explicit(&mailbox->connections, memory_order_relaxed);
 	return true;
+}
+
+/* Destination by destination, and a pool of thousands mailbox by mailbox. A reload may come between two slices: then
+ * one that comes or goes with it may be left out, or be there twice. */
+static enum visit_step add_mailboxes(struct facts_part *part, const struct shard *shard, struct visit_slice *slice)
+{
+	struct facts *facts = &part->facts;
+
+	for (; part->destination < shard->config->destination_count; part->destination++, part->mailbox = 0) {
+		const struct mailbox_set *set = shard->snapshot->mailboxes[part->destination];
+		bool gone = shard->config->destinations[part->destination].gone;
+		if (visit_spent(slice))
+			return VISIT_MORE;
+		if (!gone && part->mailbox == 0 && !add_own(facts, shard, part->destination))
+			return VISIT_DONE;
+		for (; !gone && set && part->mailbox < set->count; part->mailbox++) {
+			/* The first comes with what is the destination's own, which is not to be there twice. */
+			if (part->mailbox > 0 && visit_spent(slice))
+				return VISIT_MORE;
+			if (!add_entry(facts, shard, part->destination, &set->entries[part->mailbox]))
+				return VISIT_DONE;
+		}
+	}
+	part->whole = true;
+	return VISIT_DONE;
 }
 
 /* ---- the visit -------------------------------------------------------------------------------------------------- */
@@ -162,12 +187,8 @@ static enum visit_step look(struct shard *shard, struct visit *visit, uint64_t u
 		facts_add_lane(part->facts.destinations, part->facts.destination_count,
 			       &shard->deliverer->outbound[part->at]);
 	}
-	for (; shard->index == 0 && part->destination < shard->config->destination_count; part->destination++) {
-		if (visit_spent(&slice))
-			return VISIT_MORE;
-		if (!add_mailboxes(&part->facts, shard, part->destination))
-			return VISIT_DONE;
-	}
+	if (shard->index == 0)
+		return add_mailboxes(part, shard, &slice);
 	part->whole = true;
 	return VISIT_DONE;
 }

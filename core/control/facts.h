@@ -48,6 +48,7 @@ struct facts_part {
 	/* private */
 	unsigned at;        /* of deliverer_next() */
 	size_t destination; /* whose mailboxes are next */
+	size_t mailbox;     /* of these */
 	bool began;
 };
 
