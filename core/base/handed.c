@@ -18,6 +18,25 @@ enum { FIRST = 3 };
 
 void handed_name(const struct ring_address *address, char name[HANDED_NAME_SIZE])
 {
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-+";
+	uint8_t octets[16];
+	unsigned bits = 0, held = 0;
+	size_t n = 0;
+
+	handed_name_before(address, name);
+	if (strlen(name) <= HANDED_NAME_MOST || address->any.sa_family != AF_INET6 || strchr(name, '%'))
+		return;
+	memcpy(octets, &address->v6.sin6_addr, sizeof(octets));
+	for (unsigned i = 0; i <= sizeof(octets); i++) {
+		bits = bits << 8 | (i < sizeof(octets) ? octets[i] : 0);
+		for (held += 8; held >= 6 && n < 22; held -= 6)
+			name[n++] = digits[bits >> (held - 6) & 63];
+	}
+	snprintf(name + n, HANDED_NAME_SIZE - n, "_%u", (unsigned)ntohs(address->v6.sin6_port));
+}
+
+void handed_name_before(const struct ring_address *address, char name[HANDED_NAME_SIZE])
+{
 	char text[ADDRESS_TEXT_SIZE];
 
 	address_text_format_port(address, text);
@@ -123,6 +142,8 @@ static void take(struct handed *handed, struct seen *seen, int fd, const char *n
 	}
 	handed_name(&socket->address, own);
 	socket->kept = strcmp(name, own) == 0;
+	handed_name_before(&socket->address, own);
+	socket->kept |= strcmp(name, own) == 0;
 	snprintf(socket->name, sizeof(socket->name), "%s", name);
 	handed->count++;
 }

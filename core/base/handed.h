@@ -14,7 +14,9 @@
 
 #include "core/base/ring.h"
 
-enum { HANDED_NAME_SIZE = 80, HANDED_SOCKETS_MAX = 65536 };
+/* The manager gives all names in one variable, of which Linux takes 128 KiB (MAX_ARG_STRLEN); with more the process is
+ * not started at all. So 4096 sockets, which is as many as there can be, have names of 30 octets at most. */
+enum { HANDED_NAME_SIZE = 80, HANDED_NAME_MOST = 30, HANDED_SOCKETS_MAX = 65536 };
 
 struct handed_socket {
 	int fd; /* -1: taken */
@@ -36,8 +38,11 @@ void handed_take(struct handed *handed);
 /* Closes those that nobody has taken. */
 void handed_deinit(struct handed *handed);
 
-/* What the store knows sockets of an address by: no name has a ':' (sd_pid_notify_with_fds(3)). */
+/* What the store knows sockets of an address by: no name has a ':' (sd_pid_notify_with_fds(3)). A long address of IPv6
+ * is written shorter than it is; but not one with a scope. */
 void handed_name(const struct ring_address *address, char name[HANDED_NAME_SIZE]);
+/* And what versions that did not shorten them have called them, whose sockets may be there still. */
+void handed_name_before(const struct ring_address *address, char name[HANDED_NAME_SIZE]);
 
 /* How many there were of an address, taken or not. */
 size_t handed_count(const struct handed *handed, const struct ring_address *address);

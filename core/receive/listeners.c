@@ -219,10 +219,13 @@ bool listeners_keep(struct receivers *shared, struct shard **shards, const struc
 		handed_deinit(shared->handed);
 		shared->handed = NULL;
 	}
-	for (i = 0; fds && i < config->listener_count; i++) {
-		size_t count = fds_of(shared, shards, i, fds);
-		if (count > 0 && may_be_kept(shared, &config->listeners[i]))
-			all &= shared->store->keep(&config->listeners[i].address, fds, count);
+	/* First one of each: a store that is too small keeps no address closed. */
+	for (unsigned pass = 0; fds && pass < 2; pass++) {
+		for (i = 0; i < config->listener_count; i++) {
+			size_t count = fds_of(shared, shards, i, fds), end = pass == 0 && count > 0 ? 1 : count;
+			if (end > pass && may_be_kept(shared, &config->listeners[i]))
+				all &= shared->store->keep(&config->listeners[i].address, fds + pass, end - pass);
+		}
 	}
 	free(fds);
 	return all;

@@ -25,10 +25,13 @@ static bool keep(const struct ring_address *address, const int *fds, size_t coun
 /* Where the manager does not answer, it keeps a socket that nobody listens on: no more than that is lost. */
 static void forget(const struct ring_address *address)
 {
-	char name[HANDED_NAME_SIZE];
+	char name[HANDED_NAME_SIZE], before[HANDED_NAME_SIZE];
 
 	handed_name(address, name);
 	(void)notify_forget(name);
+	handed_name_before(address, before);
+	if (strcmp(before, name) != 0)
+		(void)notify_forget(before);
 }
 
 static const struct listeners_store store = {.keep = keep, .forget = forget};

@@ -275,6 +275,24 @@ def a_store_that_takes_too_little():
 
 
 @case
+def a_store_that_has_one_of_each():
+    """Of each address one is kept before a second of any, so that a store that takes too little closes none; a long
+    address of IPv6 has a short name."""
+    with Workspace() as work:
+        hop, manager = work.own(NextHop()), work.own(Manager(work, most=3))
+        ports = [free_port() for _ in range(3)]
+        listeners = [listener(port, 'number-%d' % port) for port in ports]
+        relay = manager.start(work.configuration([hop.host], listeners=listeners))
+        equal(manager.names(), sorted('127.0.0.1_%d' % port for port in ports), 'kept')
+        relay.terminate()
+        relay = manager.start(work.configuration([hop.host], listeners=listeners), 'next')
+        equal(relay.events('ready')[0]['sockets_taken_over'], 3, 'taken over')
+        for port in ports:
+            with Client(('127.0.0.1', port)) as client:
+                client.hello()
+
+
+@case
 def a_store_that_is_gone():
     """What a reload opens and the store does not take is told, and listens all the same."""
     with Workspace() as work:
