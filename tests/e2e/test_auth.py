@@ -456,17 +456,23 @@ def the_clock_of_a_token():
 
 @case
 def a_large_pool_is_told():
-    """Mailboxes of two destinations, and the budget of one without: each is told once, in the configuration's order, though
-    a shard looks at the clock between them, and may go on in a later slice."""
+    """Mailboxes of two destinations, and the budget of one without: each is told once, in the configuration's order.
+
+    A shard looks at the clock between them, and may go on in a later slice.
+    """
     with Workspace() as work:
         names = {'one': ['one%d@contoso.com' % i for i in range(90)], 'two': [],
                  'three': ['three%d@contoso.com' % i for i in range(40)]}
         content = work.configuration(['127.0.0.1:1'], control={'socket': work.path('control.sock')},
                                      limits={'connections': 100})
-        content['destinations'] = [
-            {'name': name, 'hosts': ['127.0.0.1:1'], 'tls': verified(), 'limits': {'recipients_per_day': 1000, 'connections': 4},
-             **({'auth': {'password_file': secret(work)}, 'mailboxes': [{'user': one} for one in users]} if users else {})}
-            for name, users in names.items()]
+        content['destinations'] = []
+        for name, users in names.items():
+            destination = {'name': name, 'hosts': ['127.0.0.1:1'], 'tls': verified(),
+                           'limits': {'recipients_per_day': 1000, 'connections': 4}}
+            if users:
+                destination['auth'] = {'password_file': secret(work)}
+                destination['mailboxes'] = [{'user': one} for one in users]
+            content['destinations'].append(destination)
         content['routes'] = [{'destination': 'one'}]
         relay = work.relay(content)
         eventually(lambda: asked(work.path('control.sock'), '/v1/resources')[1]['mailboxes'], 'mailboxes')
