@@ -295,13 +295,14 @@ static enum MHD_Result admit(struct control *control, struct control_request *re
 		return MHD_NO;
 	set_deadline(control, request->slot, UINT64_MAX);
 	copy_hostname(&control->desk, hostname);
-	in = remote_admit(request, control->gate, control->config, hostname);
+	in = request->remote ? remote_admit(request, control->gate, control->config, hostname)
+			     : remote_admit_local(request, hostname);
 	if (request->refused || (!in && request->status == ANSWER_FORBIDDEN))
 		telling_refused(&control->telling, request);
 	set_deadline(control, request->slot, in_seconds(CONTROL_REQUEST_S));
 	/* Not who may only ask whether it is well. */
 	if (in && request->role != CONTROL_ANYBODY)
-		keep_slot(control, &control->remote, request->slot);
+		keep_slot(control, request->remote ? &control->remote : &control->local, request->slot);
 	return in ? MHD_YES : send_answer(control, request);
 }
 
@@ -327,7 +328,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		/* Without a slot it was ended already. */
 		if (!request || !request->slot)
 			return MHD_NO;
-		return entrance->remote ? admit(entrance->control, request) : MHD_YES;
+		return admit(entrance->control, request);
 	}
 	if (*length > 0) {
 		bool taken = take_body(request, data, *length);
@@ -335,8 +336,6 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return taken ? MHD_YES : MHD_NO;
 	}
 	set_deadline(entrance->control, request->slot, UINT64_MAX);
-	if (!entrance->remote)
-		keep_slot(entrance->control, entrance, request->slot);
 	dispatch(request);
 	return send_answer(entrance->control, request);
 }

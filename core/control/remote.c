@@ -353,6 +353,33 @@ void remote_cookie(const struct config *config, char out[REMOTE_COOKIE_SIZE])
 		 (unsigned)ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port));
 }
 
+static bool says_proxy(const struct control_request *request)
+{
+	return request_header(request, "Forwarded") || request_header(request, "X-Forwarded-For") ||
+	       request_header(request, "X-Real-IP");
+}
+
+bool remote_admit_local(struct control_request *request, const char *hostname)
+{
+	struct access_facts facts = {
+		.host = request_header(request, "Host"),
+		.origin = request_header(request, "Origin"),
+		.fetch_site = follows_a_link(request) ? NULL : request_header(request, "Sec-Fetch-Site"),
+		.hostname = hostname,
+	};
+	const char *problem = NULL;
+
+	/* Programs have no such fields, and what they like in Host. */
+	if (facts.origin || request_header(request, "Sec-Fetch-Site"))
+		problem = access_problem(&facts);
+	if (says_proxy(request))
+		problem = "a proxy asks for somebody, and whoever is let through to this socket may do everything: put "
+			  "it in front of control.http, with control.http.proxy";
+	if (problem)
+		request_fail(request, ANSWER_FORBIDDEN, "%s", problem);
+	return !problem;
+}
+
 bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config, const char *hostname)
 {
 	bool known;
@@ -388,9 +415,7 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 		return false;
 	}
 	/* Whoever a proxy on this machine lets in comes from this machine, as far as can be seen. */
-	if (!gate && !anybody &&
-	    (request_header(request, "Forwarded") || request_header(request, "X-Forwarded-For") ||
-	     request_header(request, "X-Real-IP"))) {
+	if (!gate && !anybody && says_proxy(request)) {
 		request_fail(request, ANSWER_FORBIDDEN,
 			     "a proxy asks for somebody: behind one control.http.proxy or users_file is needed");
 		return false;

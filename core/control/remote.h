@@ -1,5 +1,6 @@
 /*
- * core/control/remote.h - the same over TCP (control.http): the socket, and who is let in.
+ * core/control/remote.h - the same over TCP (control.http): the socket, and who is let in; and who is not on that of
+ * the file system, which a proxy or a browser may have been led to.
  */
 #ifndef POSTRIDER_CONTROL_REMOTE_H
 #define POSTRIDER_CONTROL_REMOTE_H
@@ -17,6 +18,9 @@ int remote_listen(const struct config *config, char *problem, size_t size);
  * NULL: whoever reaches the address may look, and nobody may act. `hostname`: the relay's now. */
 bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config,
 		  const char *hostname);
+/* The same of a request on the socket, whose permissions say who may: but not who says that he asks for somebody else,
+ * nor a page of others in a browser of whoever has led it here (ssh -L). */
+bool remote_admit_local(struct control_request *request, const char *hostname);
 /* certificate and private_key, NUL-terminated, the caller's to wipe and free. 0, or -errno with a `problem`. */
 struct remote_key {
 	char *certificate, *private_key;

@@ -65,13 +65,19 @@ void telling_refused(struct telling *telling, const struct control_request *requ
 	char address[ADDRESS_TEXT_SIZE];
 	struct log_event e;
 
-	(void)address_text_format(&request->address, address);
+	if (request->remote)
+		(void)address_text_format(&request->address, address);
 	pthread_mutex_lock(&telling->lock);
 	if (now_ns < telling->refused_next_ns) {
 		telling->refused_untold++;
 	} else {
 		log_begin_at(&e, telling->log, LOG_LEVEL_WARNING, "control_refused");
-		log_text(&e, "address", address);
+		if (request->remote) {
+			log_text(&e, "address", address);
+		} else {
+			log_number(&e, "uid", request->peer.uid);
+			log_number(&e, "pid", (uint64_t)request->peer.pid);
+		}
 		log_text(&e, "method", request->method);
 		log_text(&e, "path", request->path);
 		if (request->user[0])

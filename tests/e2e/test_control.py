@@ -515,6 +515,36 @@ def off_is_nothing():
 
 
 @case
+def what_is_led_to_the_socket():
+    """A proxy that is led to it, and a page of others in a browser that is (ssh -L), would act for anybody: they are
+    refused and told; programs, and pages of its own, are not."""
+    with Workspace() as work:
+        relay, path = relay_with(work)
+        hold = ('POST', '/v1/queue/hold', json.dumps({'ids': ['0' * 26]}))
+
+        def status(method='GET', target='/v1/status', body=None, **fields):
+            connection = Connection(path)
+            connection.request(method, target, body, {name.replace('_', '-'): value for name, value in fields.items()})
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+            return answer.status
+        for fields in ({'X_Forwarded_For': '192.0.2.1'}, {'Forwarded': 'for=192.0.2.1'}, {'X_Real_IP': '192.0.2.1'},
+                       {'Origin': 'https://evil.example'}, {'Origin': 'null'}, {'Sec_Fetch_Site': 'cross-site'},
+                       {'Host': 'evil.example:8080', 'Sec_Fetch_Site': 'same-origin'},
+                       {'Host': 'evil.example', 'Origin': 'http://evil.example'}):
+            equal((status(**fields), status(*hold, **fields)), (403, 403), fields)
+        told = relay.told('control_refused')[0]
+        equal((told['uid'], told['pid'], 'address' in told), (os.getuid(), os.getpid(), False), told)
+        equal(relay.events('control'), [], 'acts')
+        for fields in ({}, {'Host': 'docker'}, {'User_Agent': 'curl/8'},
+                       {'Host': 'localhost:8080', 'Origin': 'http://localhost:8080', 'Sec_Fetch_Site': 'same-origin'},
+                       {'Host': '127.0.0.1:8080', 'Sec_Fetch_Site': 'none'}):
+            equal((status(**fields), status(*hold, **fields)), (200, 200), fields)
+        relay.terminate()
+
+
+@case
 def slow_and_silent_clients():
     """As many as may be open say nothing, or half a request: they are ended, and then others are answered."""
     with Workspace() as work:
