@@ -67,7 +67,7 @@ static const struct scenario scenarios[] = {
 	{"orders", scenario_orders, 2, 10},
 	{"stopped", scenario_stopped, 4, 10},
 	{"back", scenario_back, 8, 10},
-	{"moved", scenario_moved, 24, 60},
+	{"moved", scenario_moved, 60, 30},
 	{"newer", scenario_newer, 4, 30},
 	{"space", scenario_space, 2, 7290},
 	{"limits", scenario_limits, 12, 60},

@@ -22,7 +22,7 @@
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/test_relay.h"
 
-enum { ACTS = 8, STEPS = 90, ANSWER_S = 120 };
+enum { ACTS = 8, STEPS = 90, ANSWER_S = 120, GONE_MAX = 64 };
 
 /* What a connection that has ended may still bring, and an attempt that has not. */
 #define LATE_NS (2 * CLOCK_NS_PER_S)
@@ -41,6 +41,7 @@ struct act {
 };
 
 static struct act acts[ACTS];
+static bool gone[GONE_MAX]; /* by sequence: it was confirmed that all of it is deleted */
 static unsigned done_of[STEER_DELETE + 1];
 
 static struct ledger_message *message_of(const struct act *act)
@@ -60,6 +61,9 @@ static void judge(struct act *act)
 		rig_fail(act->rig, "message %u was held again after it was let go", act->sequence);
 	m->let_go |= act->kind == STEER_RELEASE && (result == STEER_DONE || result == STEER_AS_IT_WAS);
 	/* What one destination has of it: the others' goes on. */
+	if (act->kind == STEER_DELETE && result == STEER_DONE && act->jobs[0].order.place < 0 &&
+	    act->sequence < GONE_MAX)
+		gone[act->sequence] = true;
 	if (act->kind == STEER_RETRY || act->kind == STEER_RELEASE || act->jobs[0].order.place >= 0)
 		return;
 	if (result == STEER_DONE)
@@ -646,12 +650,25 @@ static void slow_write(void)
 {
 	const struct world_io_fault slow = {
 		.operations = WORLD_IO_WRITE,
-		.nth = 1 + world_below(4),
-		.count = 1 + world_below(2),
-		.delay_ns = world_below(200) * CLOCK_NS_PER_MS,
+		.nth = 1 + world_below(3),
+		.delay_ns = world_below(500) * CLOCK_NS_PER_MS,
 	};
 
 	world_fault_io(&slow);
+}
+
+/* What is gone is so in every spool. */
+static void look_for_gone(struct rig *rig)
+{
+	for (uint32_t i = 0; i < rig->ledger.count && i < GONE_MAX; i++) {
+		const struct ledger_message *m = &rig->ledger.messages[i];
+		for (unsigned k = 0; gone[i] && k < rig->shard_count; k++) {
+			const struct mail *mail =
+				store_find_part(rig->shards[k].shard, (struct message_id){m->id_high, m->id_low}, 0);
+			if (mail && mail->live > 0)
+				rig_fail(rig, "message %u was deleted, and shard %u has it", i, k);
+		}
+	}
 }
 
 /* As soon as the shards run he stops what they have found, and in the moment in which that is confirmed the process is
@@ -662,18 +679,22 @@ static void moved_life(void *context)
 
 	if (!rig_begin(m->rig, m->shards))
 		return;
+	look_for_gone(m->rig);
 	slow_write();
 	stop_some(m->rig);
 	if (rig_run(m->rig, m->all ? answered : one_answered, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
 		rig_fail(m->rig, "orders are not answered");
 }
 
-static void move(struct rig *rig)
+/* Never as many as before. */
+static void move(struct rig *rig, unsigned *shards)
 {
-	struct move m = {rig, 1 + (unsigned)world_below(RIG_SHARDS_MAX), world_below(2)};
+	struct move m = {rig, 1 + (*shards + (unsigned)world_below(RIG_SHARDS_MAX - 1)) % RIG_SHARDS_MAX,
+			 world_below(3) == 0};
 	enum world_crash_kind kind = world_below(3) ? WORLD_POWER_CUT : WORLD_KILL;
 
-	world_crash_at_io(world_below(2) ? world_io_count() + 1 + world_below(MOVE_OPERATIONS) : 0, kind);
+	*shards = m.shards;
+	world_crash_at_io(world_below(3) ? 0 : world_io_count() + 1 + world_below(MOVE_OPERATIONS), kind);
 	if (world_guard(moved_life, &m)) {
 		rig->window += rig_window_max(rig);
 		rig_crashed(rig);
@@ -701,18 +722,21 @@ void scenario_moved(uint64_t seed)
 		.connections = 1 + (unsigned)rig_pick(seed, 5, 4),
 		.hop = {.pipelining = true, .delay_max_ns = CLOCK_NS_PER_MS},
 	};
+	unsigned shards = 1 + (unsigned)rig_pick(seed, 6, RIG_SHARDS_MAX);
 	struct rig rig;
 
 	memset(done_of, 0, sizeof(done_of));
+	memset(gone, 0, sizeof(gone));
 	rig_open(&rig, &options);
 	rig_reach(WORLD_REFUSE);
-	start(&rig);
+	rig_begin(&rig, shards);
 	rig_clients(&rig);
 	(void)rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
 	rig_crash(&rig, WORLD_KILL);
 	for (unsigned i = 0; i < MOVES && rig.failures == 0; i++)
-		move(&rig);
+		move(&rig, &shards);
 	start(&rig);
+	look_for_gone(&rig);
 	/* What may still come of what was confirmed has come. */
 	(void)rig_run(&rig, NULL, ATTEMPT_NS + CLOCK_NS_PER_S);
 	rig_reach(WORLD_OPEN);
