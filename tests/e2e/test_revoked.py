@@ -108,6 +108,15 @@ def chains():
                 refused(remote, bob, 'CN=bob was revoked')
             else:
                 refused(remote, alice, *words)
+        # Without the one above it, as where that one publishes none.
+        put(work.path('issuers.pem'), open(below.certificate).read())
+        remote.relay.told('certificate_renewed')
+        put(lists, below.revoke(bob, more='issuingDistributionPoint=critical,@p\n[p]\nonlyuser=TRUE\n'
+                                'fullname=URI:https://ca.example.org/1.0/crl'))
+        count += 1
+        remote.relay.told('client_crl_read', count)
+        equal(answer(remote, alice)[0], 200, 'the end of the chain is below')
+        refused(remote, bob, 'CN=bob was revoked')
         put(work.path('issuers.pem'), ''.join(open(one.certificate).read() for one in (root, below)))
         put(lists, root.revoke((below.certificate, below.key)) + below.revoke())
         remote.relay.told('client_crl_read', count + 1)
