@@ -98,7 +98,8 @@ static bool wanted(const struct kinds *kinds, struct span event)
 	return false;
 }
 
-/* The lock is held for some instructions by who reloads, and by nobody else. */
+/* The lock is held for some instructions by who reloads, and by nobody else. All lines are shown to the thread at once,
+ * and then the log notes that they were: a kill in between is unlikely, and makes some come twice. */
 void webhook_take(void *context, const char *lines, size_t length)
 {
 	struct webhook *w = context;
@@ -109,8 +110,9 @@ void webhook_take(void *context, const char *lines, size_t length)
 		eol = memchr(lines, '\n', (size_t)(end - lines));
 		struct span event = line_event(lines, (size_t)(eol - lines));
 		if (event.length > 0 && wanted(w->kinds, event))
-			(void)line_ring_put(w->ring, lines, (size_t)(eol + 1 - lines));
+			(void)line_ring_add(w->ring, lines, (size_t)(eol + 1 - lines));
 	}
+	line_ring_show(w->ring);
 	pthread_mutex_unlock(&w->lock);
 }
 

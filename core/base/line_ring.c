@@ -20,6 +20,7 @@ enum { CACHE_LINE = 64, NAME_AT = 44 };
 struct line_ring {
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) head;
 	_Atomic(uint64_t) refused;
+	uint64_t added; /* the producer's: beyond `head` they are not shown yet */
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) tail;
 	_Atomic(uint64_t) mark, told;
 	_Alignas(CACHE_LINE) size_t size;
@@ -40,6 +41,7 @@ struct line_ring *line_ring_make(void *memory, size_t size)
 
 	assert(size >= LOG_EVENT_MAX && (size & (size - 1)) == 0);
 	atomic_init(&ring->head, 0);
+	ring->added = 0;
 	atomic_init(&ring->tail, 0);
 	atomic_init(&ring->refused, 0);
 	atomic_init(&ring->mark, 0);
@@ -60,9 +62,9 @@ void line_ring_free(struct line_ring *ring)
 	free(ring);
 }
 
-bool line_ring_put(struct line_ring *ring, const char *line, size_t length)
+bool line_ring_add(struct line_ring *ring, const char *line, size_t length)
 {
-	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint64_t head = ring->added;
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	size_t at = head & (ring->size - 1), first = ring->size - at < length ? ring->size - at : length;
 
@@ -72,8 +74,21 @@ bool line_ring_put(struct line_ring *ring, const char *line, size_t length)
 	}
 	memcpy(ring->data + at, line, first);
 	memcpy(ring->data, line + first, length - first);
-	atomic_store_explicit(&ring->head, head + length, memory_order_release);
+	ring->added = head + length;
 	return true;
+}
+
+void line_ring_show(struct line_ring *ring)
+{
+	atomic_store_explicit(&ring->head, ring->added, memory_order_release);
+}
+
+bool line_ring_put(struct line_ring *ring, const char *line, size_t length)
+{
+	bool added = line_ring_add(ring, line, length);
+
+	line_ring_show(ring);
+	return added;
 }
 
 uint64_t line_ring_refused(const struct line_ring *ring)

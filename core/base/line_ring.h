@@ -20,6 +20,9 @@ struct line_ring *line_ring_new(size_t size);
 void line_ring_free(struct line_ring *ring); /* NULL is allowed */
 /* A line with its end. False: there is no room. */
 bool line_ring_put(struct line_ring *ring, const char *line, size_t length);
+/* The same, but nobody sees it before line_ring_show(): all of them at once. */
+bool line_ring_add(struct line_ring *ring, const char *line, size_t length);
+void line_ring_show(struct line_ring *ring);
 /* How many lines have found no room so far. */
 uint64_t line_ring_refused(const struct line_ring *ring);
 /* Whole lines, as many as fit into `size` octets, which is no less than a line may have; 0: there are none. */

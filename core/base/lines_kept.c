@@ -22,7 +22,7 @@
 
 #define TMPFS 0x01021994
 /* Another one whenever the header, struct log or struct line_ring changes. */
-#define MAGIC "postrider lines2"
+#define MAGIC "postrider lines3"
 enum { PAGE = 4096, LOGS_MAX = 4096 };
 #define CAPACITY_MAX (UINT64_C(1) << 30)
 

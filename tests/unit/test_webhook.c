@@ -337,6 +337,12 @@ static void test_rings(void)
 			CHECK(taken % (sizeof(line) - 1) == 0 && memcmp(out, line, sizeof(line) - 1) == 0);
 		CHECK(all == put * (sizeof(line) - 1));
 	}
+	/* What is not shown is not there, and has its room. */
+	for (put = 0; line_ring_add(ring, line, sizeof(line) - 1); put++)
+		CHECK(line_ring_is_empty(ring) && line_ring_take(ring, out, sizeof(out)) == 0);
+	CHECK(put == LOG_EVENT_MAX / (sizeof(line) - 1));
+	line_ring_show(ring);
+	CHECK(line_ring_take(ring, out, sizeof(out)) == put * (sizeof(line) - 1));
 	line_ring_free(ring);
 	struct span event = line_event(line, sizeof(line) - 1);
 	CHECK(event.length == 7 && memcmp(event.data, "attempt", 7) == 0);
