@@ -24,6 +24,7 @@
 enum {
 	READ_PIECE = 4u << 20,
 	WINDOW_AHEAD = 1u << 20,
+	WINDOW_SCATTERED = 16u << 10,
 };
 
 /* A segment with a valid header. */
@@ -46,6 +47,7 @@ struct recover {
 /* A piece of a segment kept in memory for the second reading. */
 struct window {
 	uint32_t segment, base, length;
+	uint32_t ahead; /* octets to be read at once */
 	uint8_t *memory;
 	size_t size;
 };
@@ -375,6 +377,15 @@ static int damaged_rename(struct recover *r)
 
 /* ---- telling ---- */
 
+/* Messages are told in the order they came. Where they lie in that order much is read at once, and where they do not,
+ * as what compaction has copied, a few of them: else a large piece would be read for each. */
+static uint32_t window_ahead(const struct window *w, const struct spool_ref *ref, uint32_t base)
+{
+	if (w->segment != ref->segment || base < w->base || base - w->base > w->length + w->ahead)
+		return WINDOW_SCATTERED;
+	return w->ahead < WINDOW_AHEAD ? 2 * w->ahead : WINDOW_AHEAD;
+}
+
 static int window_get(struct recover *r, struct window *w, const struct spool_ref *ref, const uint8_t **out)
 {
 	uint32_t base = ref->offset & ~(uint32_t)(SPOOL_BLOCK - 1);
@@ -384,15 +395,16 @@ static int window_get(struct recover *r, struct window *w, const struct spool_re
 		return 0;
 	}
 	struct spool_segment *segment = spool_segment_find(r->spool, ref->segment);
-	uint32_t wanted = end - base < WINDOW_AHEAD ? WINDOW_AHEAD : end - base;
+	w->ahead = window_ahead(w, ref, base);
+	uint32_t wanted = end - base < w->ahead ? w->ahead : end - base;
 	if (wanted > w->size) {
 		free(w->memory);
-		w->size = 0;
-		if (posix_memalign((void **)&w->memory, SPOOL_BLOCK, wanted)) {
+		w->size = wanted < WINDOW_AHEAD ? WINDOW_AHEAD : wanted;
+		if (posix_memalign((void **)&w->memory, SPOOL_BLOCK, w->size)) {
 			w->memory = NULL;
+			w->size = 0;
 			return -ENOMEM;
 		}
-		w->size = wanted;
 	}
 	w->segment = 0;
 	int handle = spool_segment_handle(r->spool, segment);

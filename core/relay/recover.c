@@ -454,9 +454,15 @@ struct known {
 	struct mail *mail;
 };
 
+/* As they came, which is how the next start tells them: what lies in another order is read in small pieces. */
+static int order_ids(const struct spool_id *a, const struct spool_id *b)
+{
+	return a->high != b->high ? (a->high < b->high ? -1 : 1) : a->low < b->low ? -1 : a->low > b->low;
+}
+
 static int compare_ids(const struct spool_id *a, unsigned a_shard, const struct spool_id *b, unsigned b_shard)
 {
-	int order = memcmp(a, b, sizeof(*a));
+	int order = order_ids(a, b);
 
 	return order ? order : a_shard < b_shard ? -1 : a_shard > b_shard;
 }
