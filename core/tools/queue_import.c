@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -412,16 +413,38 @@ static void import_one(struct importing *im, const char *name)
 	parcel_free(&parcel);
 }
 
+/* A message whose envelope is not there, as of an export that was broken off: it is not left out without a word. */
+static void look_for_envelope(struct importing *im, const char *file, size_t length)
+{
+	char path[NAME_MAX + 8];
+
+	if (length < 5 || strcmp(file + length - 4, ".eml") != 0)
+		return;
+	snprintf(path, sizeof(path), "%.*s.json", (int)(length - 4), file);
+	if (faccessat(im->directory, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		note(im, file, UNREADABLE, NULL,
+		     "its envelope, a file of the same name that ends in .json, is not there: repeat the export, or "
+		     "write one");
+}
+
 /* Names that are safe in a line of the journal. The ending is cut off. */
 static bool take_name(struct importing *im, char *file)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+@=";
 	size_t length = strlen(file);
 
-	if (length < 6 || strcmp(file + length - 5, ".json") != 0)
+	if (length < 6 || strcmp(file + length - 5, ".json") != 0) {
+		look_for_envelope(im, file, length);
 		return false;
-	if (strspn(file, plain) != length || length > NAME_MAX_OCTETS || file[0] == '.') {
-		note(im, file, UNREADABLE, NULL, "its name has other than letters, digits and . _ - + @ =");
+	}
+	if (length > NAME_MAX_OCTETS) {
+		note(im, file, UNREADABLE, NULL, "its name is longer than 200 octets: rename it and its .eml");
+		return false;
+	}
+	if (strspn(file, plain) != length || file[0] == '.') {
+		note(im, file, UNREADABLE, NULL,
+		     "its name has other than letters, digits and . _ - + @ =, or begins with a dot: rename it and its "
+		     ".eml");
 		return false;
 	}
 	file[length - 5] = '\0';

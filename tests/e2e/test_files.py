@@ -277,6 +277,9 @@ def hostile_files():
         work.write('in/twice.json', '{"from": "a@b.c", "from": "d@e.f", "recipients": [{"to": "r@example.com"}]}')
         work.write('in/binary.json', bytes(range(256)))
         work.write('in/back\x1b[2Jslash.json', '{}')
+        work.write('in/two\r\nlines.json', '{}')
+        work.write('in/without.eml', message(1))
+        parcel(work, 'n' * 200)
         os.symlink('/etc/passwd', work.path('in', 'link.eml'))
         parcel(work, 'link', None)
         os.mkfifo(work.path('in', 'pipe.json'))
@@ -285,6 +288,8 @@ def hostile_files():
         equal(found['done'], 'nothing', 'what nobody waits for')
         wrong = {name for name, result in found.items() if result != 'unreadable'} - {'good', 'done'}
         check(not wrong, 'not unreadable: %s', {name: found[name] for name in wrong})
+        check({'without.eml', 'two\r\nlines.json', 'n' * 200 + '.json'} <= set(found), 'not told: %s', found)
+        check('without.json' not in found and 'longer than 200' in said and 'is not there' in said, 'why: %s', said)
         check('\x1b' not in said, 'an escape sequence: %s', said)
         _, said = command('queue', 'import', work.path('in'), '--relay', relay.target, status=1)
         check('\x1b' not in said, 'an escape sequence: %s', said)
