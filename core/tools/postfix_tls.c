@@ -209,7 +209,9 @@ struct sign_in {
 	struct import_destination *destination;
 	const char *nexthop, *host;
 	unsigned port;
-	bool by_sender, full;
+	bool by_sender;
+	size_t left_out; /* for want of room */
+	const char *first_left_out;
 };
 
 /* "user:password". The user's part, or NULL. */
@@ -236,7 +238,8 @@ static void add_mailbox(struct postfix_source *s, struct sign_in *in, const char
 		return;
 	}
 	if (in->destination->mailbox_count == MAILBOXES_MAX) {
-		in->full = true;
+		if (in->left_out++ == 0)
+			in->first_left_out = place;
 		return;
 	}
 	import_name(user, name);
@@ -321,9 +324,13 @@ void postfix_take_sign_in(struct postfix_source *s, struct import_destination *d
 	if (!postfix_source_yes(s, NULL, "smtp_sasl_auth_enable"))
 		return;
 	postfix_source_maps(s, "smtp_sasl_password_maps", look_password, &in);
-	if (in.full)
-		postfix_source_note(s, NULL, "smtp_sasl_password_maps", "More passwords than a destination has.",
-				    "%d were taken over for %s, in their order.", MAILBOXES_MAX, destination->name);
+	if (in.left_out > 0)
+		postfix_source_note(
+			s, NULL, "smtp_sasl_password_maps", "More passwords than a destination has.",
+			"%d were taken over for %s, in their order, and %zu were not, from %s on: mail of their "
+			"senders waits there. Write another destination with the same hosts and those as its "
+			"`mailboxes`, and routes with `sender` that lead to it.",
+			MAILBOXES_MAX, destination->name, in.left_out, in.first_left_out);
 	if (destination->mailbox_count == 0)
 		return;
 	settle(s, destination);

@@ -365,10 +365,15 @@ def many_passwords():
             'smtp_sender_dependent_authentication = yes\n'
             'smtp_sasl_password_maps = texthash:/etc/postfix/passwords\nmasquerade_domains = %s\n' %
             ' '.join('d%d.example' % n for n in range(1001)),
-            tables={'passwords': ''.join('u%d@one.example u%d:x\n' % (n, n) for n in range(4097))})
+            tables={'passwords': ''.join('u%d@one.example u%d:x\n' % (n, n) for n in range(20000))})
         has(text, 'user: "u4095"', 'from: "*@*.d999.example"')
         check('u4096' not in text and 'd1000.example' not in text, 'there is room for more')
-        has(notes, 'More passwords than a destination has', 'More addresses than from.map has')
+        has(notes, 'More passwords than a destination has', 'More addresses than from.map has',
+            '4096 were taken over for smtp.example.net, in their order, and 15904 were not, from passwords:4097 on: '
+            'mail of their senders waits there')
+        secrets = [name for name in os.listdir(work.path('made')) if name.endswith('.password')]
+        equal(len(secrets), 4096, 'files of passwords')
+        check(all(name[:-len('.password')] + '.password"' in text for name in secrets), 'one is named by nothing')
 
 
 @case
