@@ -711,17 +711,17 @@ int main(int argc, char **argv)
 	shown_begin(strcmp(command, "top") != 0);
 	tool = command_called(argc > 0 ? argv[0] : NULL);
 	if (tool)
-		return tool(argc, argv);
+		return command_end(tool(argc, argv));
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
-		return version_command(argc - 1, argv + 1);
+		return command_end(version_command(argc - 1, argv + 1));
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)
-		return usage(stdout, 0);
+		return command_end(usage(stdout, 0));
 	if (strcmp(command, "run") == 0)
 		return run_command(argc - 1, argv + 1);
 	if (strcmp(command, "check") == 0)
-		return check_command(argc - 1, argv + 1);
+		return command_end(check_command(argc - 1, argv + 1));
 	if (strcmp(command, "spool") == 0)
-		return spool_tool(argc - 1, argv + 1);
+		return command_end(spool_tool(argc - 1, argv + 1));
 	tool = command_find(command);
-	return tool ? tool(argc - 1, argv + 1) : usage(stderr, EXIT_USAGE);
+	return tool ? command_end(tool(argc - 1, argv + 1)) : usage(stderr, EXIT_USAGE);
 }

@@ -3,7 +3,9 @@
  */
 #include "core/tools/commands.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/tools/ask_reload.h"
@@ -64,4 +66,17 @@ command_fn *command_find(const char *name)
 			return commands[i].run;
 	}
 	return NULL;
+}
+
+/* What was done stays done, and who reads the output by a program must not take a part of it for all. */
+int command_end(int status)
+{
+	enum { STATUS_OUTPUT = 74 };
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "postrider: what it had to say could not be written: %s\n",
+		errno ? strerror(errno) : "standard output takes no more (is the disk full?)");
+	return status == 0 ? STATUS_OUTPUT : status;
 }

@@ -10,5 +10,7 @@ typedef int command_fn(int argc, char **argv);
 command_fn *command_find(const char *name);
 /* Whose name the program was started by (argv[0]); NULL: its own. */
 command_fn *command_called(const char *path);
+/* At the end of any command: `status`, or 74 after saying why what it wrote to standard output is not there. */
+int command_end(int status);
 
 #endif

@@ -358,6 +358,30 @@ def as_nobody(work, *arguments):
 
 
 @case
+def a_disk_that_is_full():
+    """Nobody takes a part of an answer for all of it: the status says so, and a sentence why."""
+    with Workspace() as work:
+        relay, path = relay_with(work)
+        of = ['--config', work.path('postrider.yaml')]
+        for words in (['status'], ['stats'], ['why', 'next-hop'], ['incidents'], ['queue', 'list'],
+                      ['queue', 'summary'], ['destination', 'suspend', 'next-hop'], ['destination', 'list'],
+                      ['top', '--once'],
+                      ['route', 'a@example.com', *of], ['report', '--since', '1h', *of], ['credentials', 'status', *of],
+                      ['check', *of], ['version'], ['help']):
+            by = [] if of[1] in words or words[0] in ('version', 'help') else ['--socket', path]
+            for more in [[], ['--json']] if words[0] not in ('version', 'help') else [[]]:
+                with open('/dev/full', 'wb') as full:
+                    done = subprocess.run([program('postrider'), *words, *by, *more], stdout=full,
+                                          stderr=subprocess.PIPE, text=True, timeout=120)
+                if done.returncode == 0 and words[0] == 'check' and not more:
+                    continue  # all is well, and nothing is said
+                equal(done.returncode, 74, '%s: %s' % (' '.join(words + more), done.stderr))
+                check('could not be written: ' in done.stderr, '%s: %s', words + more, done.stderr)
+        equal(asked(path, '/v1/status')[0], 200, 'it goes on')
+        relay.terminate()
+
+
+@case
 def permissions():
     """Who may not use the socket is told so, and changes nothing; `control.group` lets in who is of that group."""
     with Workspace() as work:
