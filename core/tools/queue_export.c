@@ -3,7 +3,9 @@
  *
  * NAME.json comes last, by renaming: where it is, the message is there whole. So one that was exported before is left
  * out, and an export that was broken off goes on. By itself, each message would wait twice for the disk: so up to BATCH
- * of them are written, all that is written is made durable at once, and then they are renamed.
+ * of them are written, all that is written is made durable at once, and then they are renamed. By syncfs(): with an
+ * fsync() for each file 5,000 messages took several times as long on the spool's own file system, with another program
+ * that wrote much there, and live mail waited no less (p99 of 72 and 79 ms for 26 to 124).
  */
 #include "core/tools/queue_export.h"
 
