@@ -1,6 +1,7 @@
 /*
  * tests/sim/test_relay_look.c - somebody lists the queue page by page, at random times, while mail comes, is put off
- * and goes: each message that is there from the first page to the last comes exactly once, and none twice.
+ * and goes: each message that is there from the first page to the last comes exactly once, and none twice. Before that
+ * all are counted, each once for each destination, however many deliveries it has there.
  *
  * Visits are begun as core/control/inquiry.c does, which is not linked: what it says to a visit is said here.
  */
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "core/control/look.h"
+#include "core/route/plan.h"
 #include "core/shard/shard.h"
 #include "core/store/intake.h"
 #include "core/store/store.h"
@@ -72,6 +74,57 @@ static void on_over(struct visit *visit)
 	}
 }
 
+/* ---- counting ------------------------------------------------------------------------------------------------ */
+
+enum { DESTINATIONS = 64 };
+static unsigned expected[DESTINATIONS + 1];
+
+/* As look.h says: once for each destination that it has, whatever it has there; the last is of none. */
+static void expect(void *context, struct mail *m)
+{
+	const struct shard *shard = context;
+	bool has[DESTINATIONS + 1] = {false};
+	struct delivery *d = mail_next(m, NULL);
+
+	if (m->item.message.segment == 0 ||
+	    (d == &m->first && d->place == DELIVERY_NONE && d->next_place == DELIVERY_NONE && !list_linked(&d->link)))
+		return;
+	has[DESTINATIONS] = !d;
+	for (; d; d = mail_next(m, d)) {
+		unsigned lane = d->home > 0 ? d->home - 1u : d->lane;
+		int destination = lane < shard->plan->lane_room ? shard->plan->lanes[lane].destination : -1;
+		has[destination >= 0 && destination < DESTINATIONS ? destination : DESTINATIONS] = true;
+	}
+	for (unsigned i = 0; i <= DESTINATIONS; i++)
+		expected[i] += has[i];
+}
+
+static void count_all(struct rig *rig, unsigned of)
+{
+	struct shard *shard = rig->shards[of].shard;
+
+	memset(expected, 0, sizeof(expected));
+	store_mails(shard, expect, shard);
+	question = (struct look_question){.want = LOOK_COUNT, .until_ns = UINT64_MAX};
+	memset(&look, 0, sizeof(look));
+	world_engine_enter();
+	while (look_step(shard, &look.part.visit, UINT64_MAX) != VISIT_DONE)
+		;
+	world_engine_leave();
+	for (size_t i = 0; look.counts && i < look.count_count; i++) {
+		size_t slot = i + 1 == look.count_count ? DESTINATIONS : i;
+		if (slot > DESTINATIONS || (slot == DESTINATIONS && slot == i))
+			continue;
+		if (look.counts[i].messages != expected[slot])
+			rig_fail(rig, "of destination %zu are counted %u messages, and there are %u", i,
+				 (unsigned)look.counts[i].messages, expected[slot]);
+	}
+	world_engine_enter();
+	look_release(&look.part);
+	world_engine_leave();
+	memset(&look, 0, sizeof(look));
+}
+
 static void begin_page(struct rig *rig, uint64_t place)
 {
 	struct visits *visits = &rig->shards[shard_at].shard->visits;
@@ -95,6 +148,8 @@ static void begin_page(struct rig *rig, uint64_t place)
 static void begin_list(struct rig *rig)
 {
 	begun.count = found.count = 0;
+	for (unsigned i = 0; i < rig->shard_count && !rig_broken(rig); i++)
+		count_all(rig, i);
 	shard_at = 0;
 	listing = rig;
 	store_mails(rig->shards[0].shard, note_mail, &begun);
@@ -185,7 +240,10 @@ static void look_one(uint64_t seed, unsigned shards)
 				      .recipients_max = 4,
 				      .connections = 2,
 				      .in_flight = 8,
-				      .plain = true};
+				      .plain = true,
+				      /* So that recipients of one message go on by themselves. */
+				      .each = 1,
+				      .hop = {.pipelining = true, .rcpt_deferred = 400000}};
 
 	rig_open(&rig, &options);
 	listing = NULL;

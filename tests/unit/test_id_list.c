@@ -47,15 +47,13 @@ static void test_each_once(void)
 
 static void test_no_id(void)
 {
-	static const char *const none[] = {
-		"",
-		"nonsense",
-		"0000000000000000000000000",
-		"000000000000000000000000000",
-		"ZZZZZZZZZZZZZZZZZZZZZZZZZZ",
-		"0000000000000\x1b[2J000000000",
-		"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-		"\xff\xff\xff\xff\xff\xff\xff"};
+	static const char *const none[] = {"",
+					   "nonsense",
+					   "0000000000000000000000000",
+					   "000000000000000000000000000",
+					   "ZZZZZZZZZZZZZZZZZZZZZZZZZZ",
+					   "0000000000000\x1b[2J000000000",
+					   "0000000000000\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
 	struct id_list list = {0};
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
