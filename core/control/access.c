@@ -10,6 +10,9 @@
 
 enum { HOST_MAX = 255 };
 
+static const char other_name[] =
+	"Host is to be an address, localhost or the relay's hostname: other names may lead here by others' wish";
+
 /* Host without its port (RFC 9110 7.2); false: it has another form. */
 static bool host_of(const char *field, char out[HOST_MAX + 1], bool *bracketed)
 {
@@ -70,13 +73,16 @@ static bool same_origin(const struct access_facts *facts)
 	       strcasecmp(facts->origin + length, facts->host) == 0;
 }
 
+const char *access_host_problem(const char *host, const char *hostname)
+{
+	return host && strchr(host, '.') && !host_is_ours(host, hostname) ? other_name : NULL;
+}
+
 const char *access_problem(const struct access_facts *facts)
 {
 	if (!facts->anybody && (!facts->host || (!host_is_ours(facts->host, facts->hostname) &&
 						 !is_host_of(facts->host, facts->proxy_origin))))
-		return "Host is to be an address, localhost or the relay's hostname: other names may lead here by "
-		       "others' "
-		       "wish";
+		return other_name;
 	if (facts->origin && !same_origin(facts))
 		return "a page of another origin asks";
 	if (facts->fetch_site && strcmp(facts->fetch_site, "same-origin") != 0 &&

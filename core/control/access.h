@@ -29,5 +29,9 @@ struct access_facts {
 
 /* NULL: it may go on. Else a static sentence. */
 const char *access_problem(const struct access_facts *facts);
+/* Of a Host alone, where programs have what they like in it (the socket): a name with a dot, that is none of ours and
+ * no address, is one that somebody may have made to lead here, and a browser says no more of it where the page came in
+ * clear. NULL is no Host. The same. */
+const char *access_host_problem(const char *host, const char *hostname);
 
 #endif

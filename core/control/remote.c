@@ -367,10 +367,11 @@ bool remote_admit_local(struct control_request *request, const char *hostname)
 		.fetch_site = follows_a_link(request) ? NULL : request_header(request, "Sec-Fetch-Site"),
 		.hostname = hostname,
 	};
-	const char *problem = NULL;
+	const char *problem = access_host_problem(facts.host, hostname);
 
-	/* Programs have no such fields, and what they like in Host. */
-	if (facts.origin || request_header(request, "Sec-Fetch-Site"))
+	/* Programs have no such fields, and what they like in Host but for names of others: a browser that gets its own
+	 * page from such a name, without TLS, has none of them either. */
+	if (!problem && (facts.origin || request_header(request, "Sec-Fetch-Site")))
 		problem = access_problem(&facts);
 	if (says_proxy(request))
 		problem = "a proxy asks for somebody, and whoever is let through to this socket may do everything: put "

@@ -556,12 +556,14 @@ def what_is_led_to_the_socket():
         for fields in ({'X_Forwarded_For': '192.0.2.1'}, {'Forwarded': 'for=192.0.2.1'}, {'X_Real_IP': '192.0.2.1'},
                        {'Origin': 'https://evil.example'}, {'Origin': 'null'}, {'Sec_Fetch_Site': 'cross-site'},
                        {'Host': 'evil.example:8080', 'Sec_Fetch_Site': 'same-origin'},
+                       {'Host': 'evil.example:8080'}, {'Host': 'evil.example'}, {'Host': '127.0.0.1.evil.example'},
                        {'Host': 'evil.example', 'Origin': 'http://evil.example'}):
             equal((status(**fields), status(*hold, **fields)), (403, 403), fields)
         told = relay.told('control_refused')[0]
         equal((told['uid'], told['pid'], 'address' in told), (os.getuid(), os.getpid(), False), told)
         equal(relay.events('control'), [], 'acts')
-        for fields in ({}, {'Host': 'docker'}, {'User_Agent': 'curl/8'},
+        for fields in ({}, {'Host': 'docker'}, {'Host': '192.0.2.1'}, {'Host': '[::1]:8080'},
+                       {'Host': 'relay.example.org'}, {'User_Agent': 'curl/8'},
                        {'Host': 'localhost:8080', 'Origin': 'http://localhost:8080', 'Sec_Fetch_Site': 'same-origin'},
                        {'Host': '127.0.0.1:8080', 'Sec_Fetch_Site': 'none'}):
             equal((status(**fields), status(*hold, **fields)), (200, 200), fields)

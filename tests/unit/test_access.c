@@ -124,6 +124,41 @@ static void test_probes(void)
 	CHECK(access_problem(&facts) != NULL);
 }
 
+/* Where programs have what they like: but no name that may be others'. */
+static void test_host_alone(void)
+{
+	static const struct {
+		const char *host;
+		bool in;
+	} rows[] = {
+		{NULL, true},
+		{"", true},
+		{"x", true},
+		{"docker", true},
+		{"localhost", true},
+		{"localhost:8080", true},
+		{"127.0.0.1:8080", true},
+		{"192.0.2.1", true},
+		{"[::1]", true},
+		{"[::ffff:192.0.2.1]:8080", true},
+		{"Relay.example.org:8080", true},
+		{"evil.example", false},
+		{"evil.example:8080", false},
+		{"evil.", false},
+		{"127.0.0.1.evil.example", false},
+		{"127.0.0.1:80.evil.example", false},
+		{"[evil.example]", false},
+		{"user@evil.example", false},
+		{"relay.example.org.evil.example", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if ((access_host_problem(rows[i].host, "relay.example.org") == NULL) != rows[i].in)
+			printf("row %zu\n", i);
+		CHECK_EQ(access_host_problem(rows[i].host, "relay.example.org") == NULL, rows[i].in);
+	}
+}
+
 static void test_long(void)
 {
 	char host[2000];
@@ -141,6 +176,7 @@ int main(void)
 	RUN(test_rows);
 	RUN(test_probes);
 	RUN(test_proxy);
+	RUN(test_host_alone);
 	RUN(test_long);
 	return check_end();
 }
