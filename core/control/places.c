@@ -33,26 +33,27 @@ static bool same_site(const struct places_from *a, const struct places_from *b)
 	return a->kind == b->kind && a->site == b->site;
 }
 
-static bool may_go(const struct place *place)
+/* `any`: also who was let in, but root. */
+static bool may_go(const struct place *place, bool any)
 {
-	return place->taken && !place->leaving && !place->let_in;
+	return place->taken && !place->leaving && (!place->let_in || (any && !place->from.unlimited));
 }
 
 /* How many of those who may go are of his site, and of his network. */
-static unsigned weight(const struct places *p, const struct place *of)
+static unsigned weight(const struct places *p, const struct place *of, bool any)
 {
 	unsigned sites = 0, networks = 0;
 
 	for (unsigned i = 0; i < PLACES_SLOTS; i++) {
 		const struct place *other = &p->slots[i];
-		sites += may_go(other) && same_site(&other->from, &of->from);
-		networks += may_go(other) && same_network(&other->from, &of->from);
+		sites += may_go(other, any) && same_site(&other->from, &of->from);
+		networks += may_go(other, any) && same_network(&other->from, &of->from);
 	}
 	return sites * (PLACES_SLOTS + 1) + networks;
 }
 
 /* `of`: of this network alone; NULL: of any. -1: nobody may go. */
-static int choose(const struct places *p, const struct places_from *of)
+static int choose(const struct places *p, const struct places_from *of, bool any)
 {
 	unsigned most = 0;
 	int chosen = -1;
@@ -60,9 +61,9 @@ static int choose(const struct places *p, const struct places_from *of)
 	for (int i = 0; i < PLACES_SLOTS; i++) {
 		const struct place *place = &p->slots[i];
 		unsigned its;
-		if (!may_go(place) || (of && !same_network(&place->from, of)))
+		if (!may_go(place, any) || (of && !same_network(&place->from, of)))
 			continue;
-		its = weight(p, place);
+		its = weight(p, place, any);
 		if (chosen < 0 || its > most || (its == most && place->number < p->slots[chosen].number)) {
 			chosen = i;
 			most = its;
@@ -89,7 +90,9 @@ int places_take(struct places *p, const struct places_from *from, int *leaves)
 	if (free < 0)
 		return -1;
 	if (network_full || all >= PLACES_MAX) {
-		*leaves = choose(p, network_full ? from : NULL);
+		*leaves = choose(p, network_full ? from : NULL, false);
+		if (*leaves < 0 && from->unlimited)
+			*leaves = choose(p, NULL, true);
 		if (*leaves < 0)
 			return -1;
 		p->slots[*leaves].leaving = true;

@@ -5,7 +5,8 @@
  * what anybody has to himself, or a user of this machine. Whoever has been let in (places_let_in()) keeps his. Where
  * there is no other, who comes is given that of somebody who was not: of those of the site (a /48) and in it the
  * network that has most such places, the oldest. So whoever only connects, is silent, slow, or has a wrong password
- * takes places from his like alone, and who can sign in finds one.
+ * takes places from his like alone, and who can sign in finds one. Root alone is given another user's who was let in,
+ * where there is no other.
  *
  * Who has to go has his slot until he is gone, so there are more slots than places; where these are full nobody comes.
  */
@@ -23,11 +24,11 @@ enum { PLACES_MAX = 32, PLACES_NETWORK_MAX = 24, PLACES_SLOTS = 2 * PLACES_MAX }
 struct places_from {
 	unsigned kind; /* 0: a user, 4, 6 */
 	uint64_t network, site;
-	bool unlimited; /* may have all places */
+	bool unlimited; /* may have all places, and those of others who were let in */
 };
 
 void places_from_address(const struct ring_address *address, struct places_from *out);
-/* root has as many as there are: whoever else has taken all of his can be mended by him. */
+/* root has as many as there are, whoever has taken them: what others have made of it can be mended by him. */
 void places_from_user(uid_t user, struct places_from *out);
 
 struct places {

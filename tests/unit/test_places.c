@@ -161,6 +161,41 @@ static void test_users(void)
 	}
 }
 
+/* Two users who were let in have all places: root is given one of who has most, and nobody else is. */
+static void test_root_is_not_shut_out(void)
+{
+	struct places p = {.numbers = 0};
+	struct places_from root, one, other, third;
+	int leaves, slot, first = -1, mine;
+
+	places_from_user(0, &root);
+	places_from_user(1000, &one);
+	places_from_user(1001, &other);
+	places_from_user(1002, &third);
+	for (unsigned n = 0; n < PLACES_MAX; n++) {
+		slot = come(&p, n < PLACES_MAX - PLACES_NETWORK_MAX ? other : one, &leaves);
+		CHECK(slot >= 0 && leaves < 0);
+		places_let_in(&p, slot);
+		first = n == PLACES_MAX - PLACES_NETWORK_MAX ? slot : first;
+	}
+	CHECK_EQ(come(&p, third, &leaves), -1);
+	mine = come(&p, root, &leaves);
+	CHECK(mine >= 0);
+	CHECK_EQ(leaves, first);
+	places_let_in(&p, mine);
+	CHECK_EQ(come(&p, third, &leaves), -1);
+	CHECK_EQ(come(&p, one, &leaves), -1);
+	/* His own are left to him: when all are his there is no more. */
+	for (unsigned n = 1; n < PLACES_MAX; n++) {
+		places_give_back(&p, first);
+		slot = come(&p, root, &first);
+		CHECK(slot >= 0 && first >= 0 && first != mine);
+		places_let_in(&p, slot);
+	}
+	CHECK_EQ(staying(&p, &root), PLACES_MAX);
+	CHECK_EQ(come(&p, root, &leaves), -1);
+}
+
 int main(void)
 {
 	RUN(test_networks);
@@ -169,5 +204,6 @@ int main(void)
 	RUN(test_all_let_in);
 	RUN(test_who_does_not_go);
 	RUN(test_users);
+	RUN(test_root_is_not_shut_out);
 	return check_end();
 }
