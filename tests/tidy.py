@@ -65,7 +65,7 @@ LIBRARIES = {
     'unbound.h': ['core/agents/dns_library.c'],
     'idn2.h': ['core/smtp/idna.c'],
     'curl/': ['core/agents/fetch.c', 'core/tools/ask.c'],
-    'microhttpd.h': ['core/control/'],
+    'microhttpd.h': ['core/control/', 'tests/unit/test_request_cut.c'],
     'gnutls/': ['core/control/client_certificate.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'core/agents/webhook_sign.c', 'tls/rsa.c',
                  'core/agents/revocations.c', 'tests/unit/libcrypto_rig.c', 'tests/unit/test_revocations.c'],

@@ -97,13 +97,14 @@ void remote_key_wipe(struct remote_key *key)
 
 /* ---- who it is, by a password ----------------------------------------------------------------------------------- */
 
-/* The thread is the connection's own, and ends when the process does. */
-static void wait_for(const struct desk *desk, unsigned ms)
+/* The thread is the connection's own, and ends when the process does. Who had to go for somebody else hears nothing any
+ * more, and his slot is wanted; who has only ended his direction waits as all do. */
+static void wait_for(const struct control_request *request, unsigned ms)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_MS * (long)CLOCK_NS_PER_MS};
 	uint64_t end_ns = clock_monotonic_ns() + ms * CLOCK_NS_PER_MS;
 
-	while (clock_monotonic_ns() < end_ns && !desk_stops(desk))
+	while (clock_monotonic_ns() < end_ns && !desk_stops(request->desk) && !request_cut(request))
 		(void)nanosleep(&pause, NULL);
 }
 
@@ -132,7 +133,7 @@ static bool answered(struct control_request *request, enum gate_answer answer, u
 		break;
 	}
 	request->refused = true;
-	wait_for(request->desk, wait_ms);
+	wait_for(request, wait_ms);
 	return refuse_sign_in(request, true, "user or password is wrong");
 }
 

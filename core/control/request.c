@@ -325,17 +325,28 @@ struct stream {
 	void *context;
 };
 
-static bool is_gone(struct MHD_Connection *connection)
+/* `events`, or that it is over (POLLHUP, POLLERR), which poll() says in any case. */
+static bool has_event(struct MHD_Connection *connection, short events)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct pollfd of = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+	struct pollfd of = {.fd = info ? info->connect_fd : -1, .events = events};
 
 	return poll(&of, 1, 0) > 0;
+}
+
+static bool is_gone(struct MHD_Connection *connection)
+{
+	return has_event(connection, POLLRDHUP);
 }
 
 bool request_gone(const struct control_request *request)
 {
 	return !request->given && is_gone(request->connection);
+}
+
+bool request_cut(const struct control_request *request)
+{
+	return !request->given && has_event(request->connection, 0);
 }
 
 static ssize_t on_read(void *context, uint64_t position, char *out, size_t size)

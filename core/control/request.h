@@ -132,6 +132,8 @@ struct request_file {
 void request_send_file(struct control_request *request, const struct request_file *file);
 /* Who asks has ended his direction; or all of it, and nothing that is written arrives. From the request's thread. */
 bool request_gone(const struct control_request *request);
+/* Both directions have ended, by us or by a reset: no answer can be sent. Not where he has only ended his. */
+bool request_cut(const struct control_request *request);
 /* Octets as they come: `read` writes up to `size` of them, and answers how many, 0 at the end, REQUEST_LATER: none so
  * far, it is called again where the peer is still there, or -1: it cannot go on, and the connection ends, so that
  * nobody takes it for whole. `end` is called in any case, last. */
