@@ -18,8 +18,9 @@
 #include "core/control/client_certificate.h"
 #include "core/control/gate.h"
 #include "core/control/remote.h"
+#include "core/events/running.h"
 
-enum { LOOK_MS = 500, ENDING_PART = 20, TIME_SIZE = 40 };
+enum { LOOK_MS = 500, RETRY_S = 60, ENDING_PART = 20, TIME_SIZE = 40 };
 
 static uint64_t files_of(const struct issuers *s)
 {
@@ -69,7 +70,10 @@ int issuers_begin(struct issuers *s, const struct config *config, struct gate *g
 	s->made_of = s->seen = files_of(s);
 	s->lists_of = file_stamp(0, config->control.http.client_crl);
 	s->revocations = read_lists(config, s->problem, sizeof(s->problem));
-	s->untold = s->problem[0] != '\0';
+	s->untold = s->failed = s->problem[0] != '\0';
+	s->retry_ns = clock_monotonic_ns() + RETRY_S * CLOCK_NS_PER_S;
+	if (s->failed)
+		s->lists_of = 0;
 	snprintf(problem, size, "control.http: out of memory");
 	if (s->untold && !(s->revocations = revocations_none()))
 		return -ENOMEM;
@@ -85,12 +89,13 @@ int issuers_begin(struct issuers *s, const struct config *config, struct gate *g
 static void *read_all(void *context)
 {
 	struct issuers *s = context;
-	char problem[sizeof(s->problem)];
 
 	scheduling_background();
 	s->lists = read_lists(s->config, s->problem, sizeof(s->problem));
-	s->trust = read_issuers(s->config, s->lists ? s->lists : s->revocations, s->lists != NULL, problem,
-				sizeof(problem));
+	s->trust = read_issuers(s->config, s->lists ? s->lists : s->revocations, s->lists != NULL, s->trust_problem,
+				sizeof(s->trust_problem));
+	if (s->trust)
+		s->trust_problem[0] = '\0';
 	atomic_store_explicit(&s->done, true, memory_order_release);
 	return NULL;
 }
@@ -117,10 +122,19 @@ static void tell_refused(const struct issuers *s, struct log *log)
 	log_end(&e);
 }
 
-/* What the thread has made is gone by from now on. */
-static void take(struct issuers *s, struct log *log)
+/* What was told, and is so still, is not told for each time that it is read again. */
+static bool is_news(const struct issuers *s, const char *problem, char told[sizeof(s->told)])
 {
-	bool others = s->lists_taking != s->lists_of;
+	bool is = problem[0] && (!s->again || strcmp(problem, told) != 0);
+
+	snprintf(told, sizeof(s->told), "%s", problem);
+	return is;
+}
+
+/* What the thread has made is gone by from now on. */
+static void take(struct issuers *s, uint64_t now_ns, struct log *log)
+{
+	bool others = s->lists && s->lists_taking != s->lists_of;
 
 	(void)pthread_join(s->thread, NULL);
 	s->reading = false;
@@ -129,23 +143,29 @@ static void take(struct issuers *s, struct log *log)
 		revocations_free(s->revocations);
 		s->revocations = s->lists;
 	}
-	/* Without issuers that can be used those before stay: who asks for certificates says so. */
+	/* Without issuers that can be used those before stay. */
 	if (s->trust)
 		gate_trust(s->gate, s->trust);
 	else if (s->lists)
 		gate_revoke(s->gate, s->lists);
 	s->trust = NULL;
-	if (s->lists && others)
+	if (others) {
 		tell_read(s, log);
-	else if (s->problem[0])
-		tell_refused(s, log);
-	s->lists_of = s->lists_taking;
+		s->lists_of = s->lists_taking;
+	}
 	s->lists = NULL;
+	if (is_news(s, s->problem, s->told))
+		tell_refused(s, log);
+	if (is_news(s, s->trust_problem, s->trust_told))
+		event_certificate_refused(log, s->trust_problem);
+	s->failed = s->problem[0] || s->trust_problem[0];
+	s->retry_ns = now_ns + RETRY_S * CLOCK_NS_PER_S;
 }
 
 static void begin_reading(struct issuers *s)
 {
 	atomic_store(&s->done, false);
+	s->again = s->seen == s->made_of;
 	s->problem[0] = '\0';
 	s->taking = s->seen;
 	s->lists_taking = file_stamp(0, s->config->control.http.client_crl);
@@ -209,9 +229,11 @@ bool issuers_look(struct issuers *s, uint64_t now_ns, int64_t wall_s, struct log
 	if (s->reading && !atomic_load_explicit(&s->done, memory_order_acquire))
 		return false;
 	if (s->reading)
-		take(s, log);
-	if (s->untold)
+		take(s, now_ns, log);
+	if (s->untold) {
+		snprintf(s->told, sizeof(s->told), "%s", s->problem);
 		tell_refused(s, log);
+	}
 	s->untold = false;
 	if (now_ns < s->look_ns)
 		return s->seen == s->made_of;
@@ -220,7 +242,7 @@ bool issuers_look(struct issuers *s, uint64_t now_ns, int64_t wall_s, struct log
 	files = files_of(s);
 	settled = files == s->seen;
 	s->seen = files;
-	if (files == s->made_of)
+	if (files == s->made_of && !(s->failed && now_ns >= s->retry_ns))
 		return true;
 	if (settled)
 		begin_reading(s);
