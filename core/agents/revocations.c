@@ -28,6 +28,7 @@ struct entry {
 
 struct list {
 	X509_NAME *issuer;     /* owned, as all of these */
+	ASN1_OCTET_STRING *of; /* which of that name's keys has signed it, as it says itself; NULL: it does not */
 	GENERAL_NAMES *points; /* of what is distributed there alone; NULL: of all */
 	bool users, issuers;   /* of these alone */
 	int64_t begins, ends;  /* INT64_MAX: never */
@@ -54,6 +55,7 @@ static void free_list(struct list *list)
 	if (!list)
 		return;
 	X509_NAME_free(list->issuer);
+	ASN1_OCTET_STRING_free(list->of);
 	GENERAL_NAMES_free(list->points);
 	free(list->entries);
 	OPENSSL_free(list->der);
@@ -214,6 +216,27 @@ static const char *take_scope(struct list *list, X509_CRL *crl)
 	return problem;
 }
 
+/* A list that is over at some time, and not to be seen at which, would be gone by for ever. */
+static const char *take_times(struct list *list, const X509_CRL *crl)
+{
+	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+
+	list->begins = seconds_of(X509_CRL_get0_lastUpdate(crl));
+	list->ends = seconds_of(next);
+	return next && list->ends == INT64_MAX ? "the time when it is over (nextUpdate) cannot be read" : NULL;
+}
+
+static void take_key(struct list *list, X509_CRL *crl)
+{
+	AUTHORITY_KEYID *key = X509_CRL_get_ext_d2i(crl, NID_authority_key_identifier, NULL, NULL);
+
+	if (!key)
+		return;
+	list->of = key->keyid;
+	key->keyid = NULL;
+	AUTHORITY_KEYID_free(key);
+}
+
 /* What must be understood or the whole not gone by (RFC 5280 5.2). */
 static const char *find_strange(const X509_CRL *crl)
 {
@@ -235,11 +258,12 @@ static const char *fill(struct list *list, X509_CRL *crl)
 	if (!problem)
 		problem = take_scope(list, crl);
 	if (!problem)
+		problem = take_times(list, crl);
+	if (!problem)
 		problem = take_entries(list, crl);
 	if (problem)
 		return problem;
-	list->begins = seconds_of(X509_CRL_get0_lastUpdate(crl));
-	list->ends = seconds_of(X509_CRL_get0_nextUpdate(crl));
+	take_key(list, crl);
 	list->issuer = X509_NAME_dup(X509_CRL_get_issuer(crl));
 	length = i2d_X509_CRL(crl, &list->der);
 	list->der_length = length > 0 ? (size_t)length : 0;
@@ -519,10 +543,49 @@ enum revocations_state revocations_look(struct revocations *r, struct span certi
 
 /* ---- all of them ------------------------------------------------------------------------------------------------ */
 
+static bool same_points(const GENERAL_NAMES *some, const GENERAL_NAMES *others)
+{
+	if (sk_GENERAL_NAME_num(some) != sk_GENERAL_NAME_num(others))
+		return false;
+	for (int i = 0; i < sk_GENERAL_NAME_num(some); i++) {
+		if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(some, i), sk_GENERAL_NAME_value(others, i)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* It is about all that the other one is about. */
+static bool covers(const struct list *list, const struct list *other)
+{
+	return (!list->users || other->users) && (!list->issuers || other->issuers) &&
+	       (!list->points || (other->points && same_points(list->points, other->points)));
+}
+
+static bool same_key(const struct list *a, const struct list *b)
+{
+	return a->of && b->of ? ASN1_OCTET_STRING_cmp(a->of, b->of) == 0 : !a->of && !b->of;
+}
+
+/* Another one of that issuer and of that key, about as much, is over later, or is the same and stands before. `by`:
+ * who has signed it, and both are; NULL: what they say of that. */
+static bool is_outlived(const struct revocations *r, size_t index, X509 *by)
+{
+	const struct list *list = r->lists[index];
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct list *other = r->lists[i];
+		if (i != index && X509_NAME_cmp(other->issuer, list->issuer) == 0 && covers(other, list) &&
+		    (other->ends > list->ends || (other->ends == list->ends && i < index)) &&
+		    (by ? is_signed_by(other, by) : same_key(other, list)))
+			return true;
+	}
+	return false;
+}
+
 static void tell_authority(struct revocations *r, X509 *authority, int64_t now_s, bool *of_some,
 			   struct revocations_authority *out)
 {
-	bool unsigned_one = false, current = false;
+	bool unsigned_one = false, signed_one = false;
 
 	*out = (struct revocations_authority){.subject = out->subject};
 	for (size_t i = 0; i < r->count; i++) {
@@ -535,13 +598,15 @@ static void tell_authority(struct revocations *r, X509 *authority, int64_t now_s
 			continue;
 		}
 		out->revoked += list->count;
-		out->ends = list->ends > out->ends ? list->ends : out->ends;
-		current |= list->ends > now_s;
+		if (!is_outlived(r, i, authority) && (!signed_one || list->ends < out->ends)) {
+			out->ends = list->ends;
+			signed_one = true;
+		}
 	}
-	out->state = current         ? REVOCATIONS_GOOD
-		     : out->ends > 0 ? REVOCATIONS_OUT_OF_DATE
-		     : unsigned_one  ? REVOCATIONS_UNSIGNED
-				     : REVOCATIONS_NONE;
+	if (signed_one)
+		out->state = out->ends > now_s ? REVOCATIONS_GOOD : REVOCATIONS_OUT_OF_DATE;
+	else
+		out->state = unsigned_one ? REVOCATIONS_UNSIGNED : REVOCATIONS_NONE;
 }
 
 size_t revocations_authorities(struct revocations *r, const char *pem, size_t length, int64_t now_s, revocations_fn *fn,
@@ -567,20 +632,6 @@ size_t revocations_authorities(struct revocations *r, const char *pem, size_t le
 	return strangers;
 }
 
-/* Of the same issuer another one is over later, or is the same and stands before. */
-static bool is_outlived(const struct revocations *r, size_t index)
-{
-	const struct list *list = r->lists[index];
-
-	for (size_t i = 0; i < r->count; i++) {
-		const struct list *other = r->lists[i];
-		if (i != index && X509_NAME_cmp(other->issuer, list->issuer) == 0 &&
-		    (other->ends > list->ends || (other->ends == list->ends && i < index)))
-			return true;
-	}
-	return false;
-}
-
 void revocations_sum(const struct revocations *r, struct revocations_sum *out)
 {
 	const struct list *first = NULL;
@@ -588,7 +639,7 @@ void revocations_sum(const struct revocations *r, struct revocations_sum *out)
 	*out = (struct revocations_sum){.lists = r->count, .ends = INT64_MAX};
 	for (size_t i = 0; i < r->count; i++) {
 		out->revoked += r->lists[i]->count;
-		if ((!first || r->lists[i]->ends < first->ends) && !is_outlived(r, i))
+		if ((!first || r->lists[i]->ends < first->ends) && !is_outlived(r, i, NULL))
 			first = r->lists[i];
 	}
 	if (!first)

@@ -54,10 +54,11 @@ enum revocations_state revocations_look(struct revocations *revocations, struct 
 
 /* What there is of an authority. */
 struct revocations_authority {
-	const char *subject;          /* RFC 4514 */
-	enum revocations_state state; /* of what it issues and no list names */
-	int64_t ends;                 /* when the last of its lists does; INT64_MAX: never; 0: there is none */
-	size_t revoked;               /* certificates in all of its lists */
+	const char *subject; /* RFC 4514 */
+	/* Of what it issues and no list names; where it has several lists, of some of that. */
+	enum revocations_state state;
+	int64_t ends;   /* of its lists that no other outlives, when the first does; INT64_MAX: never; 0: none */
+	size_t revoked; /* certificates in all of its lists */
 };
 typedef void revocations_fn(void *context, const struct revocations_authority *authority);
 /* Of all certificates of a text in PEM, in their order. Returns how many lists are of none of them: of authorities that
@@ -67,7 +68,8 @@ size_t revocations_authorities(struct revocations *revocations, const char *pem,
 
 struct revocations_sum {
 	size_t lists, revoked;
-	/* Of the issuer whose last list is over first. */
+	/* Of the list that is over first, of those that no other outlives: one of the same issuer and key, about all
+	 * that it is about, and over later. */
 	char issuer[256];
 	int64_t begins, ends; /* of that list; `ends` INT64_MAX: none is ever over */
 };

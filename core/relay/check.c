@@ -367,7 +367,7 @@ static void check_authority(void *context, const struct revocations_authority *a
 	case REVOCATIONS_OUT_OF_DATE:
 		say(check, true,
 		    "control.http.client_crl: %s: the list of \"%s\" is out of date since %s: whoever shows a "
-		    "certificate of it is refused until there is a new one",
+		    "certificate that it is about is refused until there is a new one",
 		    file, authority->subject, day_text(authority->ends, day));
 		break;
 	default:

@@ -104,8 +104,8 @@ static void look_at_authority(void *context, const struct revocations_authority 
 		return;
 	}
 	ladder_add(ladder, "revoked", RUNG_BROKEN, "the list of %s %s", authority->subject, words[authority->state]);
-	ladder_advise(ladder,
-		      "nobody signs in by a certificate of it: put its newest list into control.http.client_crl");
+	ladder_advise(ladder, "nobody signs in by a certificate that it would be about: put its newest list into "
+			      "control.http.client_crl");
 }
 
 /* Which certificates of operators are revoked. */

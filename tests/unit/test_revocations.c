@@ -78,7 +78,21 @@ struct making {
 	int reason;        /* -1: none */
 	const char *scope; /* issuingDistributionPoint, as openssl's configuration has it */
 	bool delta, strange;
+	bool keyless, garbled; /* it does not say whose key has signed it; nobody can read until when it is */
 };
+
+static void say_key(X509_CRL *crl, const struct party *issuer)
+{
+	AUTHORITY_KEYID *of = AUTHORITY_KEYID_new();
+	unsigned char key[EVP_MAX_MD_SIZE];
+	unsigned length = 0;
+
+	CHECK(X509_pubkey_digest(issuer->certificate, EVP_sha1(), key, &length) == 1);
+	of->keyid = ASN1_OCTET_STRING_new();
+	ASN1_OCTET_STRING_set(of->keyid, key, (int)length);
+	CHECK(X509_CRL_add1_ext_i2d(crl, NID_authority_key_identifier, of, 0, 0) == 1);
+	AUTHORITY_KEYID_free(of);
+}
 
 static X509_CRL *list_of(const struct party *issuer, const struct making *m)
 {
@@ -89,6 +103,8 @@ static X509_CRL *list_of(const struct party *issuer, const struct making *m)
 	X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->certificate));
 	X509_CRL_set1_lastUpdate(crl, at);
 	ASN1_TIME_set(at, now + m->until_h * 3600);
+	if (m->garbled)
+		ASN1_STRING_set(at, "991399999999Z", -1);
 	if (m->until_h != ENDLESS)
 		X509_CRL_set1_nextUpdate(crl, at);
 	for (size_t i = 0; i < 4 && m->serials[i]; i++) {
@@ -107,6 +123,8 @@ static X509_CRL *list_of(const struct party *issuer, const struct making *m)
 		X509_CRL_add0_revoked(crl, one);
 		ASN1_INTEGER_free(serial);
 	}
+	if (!m->keyless)
+		say_key(crl, issuer);
 	if (m->scope) {
 		X509_EXTENSION *scope = X509V3_EXT_conf(NULL, NULL, "issuingDistributionPoint", m->scope);
 		CHECK(scope && X509_CRL_add_ext(crl, scope, -1) == 1);
@@ -322,7 +340,7 @@ static void test_several(void)
 	CHECK_EQ(sum.lists, 4);
 	CHECK_EQ(sum.revoked, 5);
 	CHECK_STR(sum.issuer, "CN=issuer");
-	CHECK_EQ(sum.ends, now + 48 * 3600);
+	CHECK_EQ(sum.ends, now + 24 * 3600);
 	CHECK_EQ(sum.begins, now - 3600);
 	revocations_free(revocations_reference(r));
 	revocations_free(r);
@@ -353,6 +371,7 @@ static void test_what_is_none(void)
 			.serials = {7},
 			.reason = -1,
 			.scope = "critical,onlysomereasons:keyCompromise"},
+		garbled = {.from_h = -1, .until_h = 24, .serials = {7}, .reason = -1, .garbled = true},
 		relative = {.from_h = -1, .until_h = 24, .serials = {7}, .reason = -1, .scope = "critical,onlyAA:TRUE"};
 	static const struct {
 		const struct making *list;
@@ -363,6 +382,7 @@ static void test_what_is_none(void)
 		{&indirect, "indirect"},
 		{&some, "some reasons"},
 		{&relative, "attribute"},
+		{&garbled, "(nextUpdate) cannot be read"},
 	};
 	static const char *const texts[] = {"",
 					    "x",
@@ -531,6 +551,95 @@ static void test_authorities(void)
 	forget(&below);
 }
 
+/* Of one authority: a list that is over counts as over, but for what another one of its own is about as well. */
+static void test_outlived(void)
+{
+#define OVER .from_h = -48, .until_h = -24, .reason = -1
+#define GOOD .from_h = -1, .until_h = 24, .reason = -1
+	static const struct {
+		struct making first, second;
+		bool over;
+	} rows[] = {
+		{{OVER}, {GOOD}, false},
+		{{GOOD}, {OVER}, false},
+		{{GOOD}, {GOOD}, false},
+		{{OVER}, {OVER}, true},
+		{{OVER, .keyless = true}, {GOOD, .keyless = true}, false},
+		{{OVER, .scope = "critical,onlyuser:TRUE"}, {GOOD, .scope = "critical,onlyuser:TRUE"}, false},
+		{{OVER, .scope = "critical,onlyuser:TRUE"}, {GOOD, .scope = "critical,onlyCA:TRUE"}, true},
+		{{GOOD, .scope = "critical,onlyuser:TRUE"}, {OVER, .scope = "critical,onlyCA:TRUE"}, true},
+		{{OVER, .scope = "critical,onlyuser:TRUE"}, {GOOD}, false},
+		{{OVER}, {GOOD, .scope = "critical,onlyuser:TRUE"}, true},
+		{{OVER, .scope = "critical,fullname:URI:" AT}, {GOOD, .scope = "critical,fullname:URI:" AT}, false},
+		{{OVER, .scope = "critical,fullname:URI:" AT},
+		 {GOOD, .scope = "critical,fullname:URI:" ELSEWHERE},
+		 true},
+		{{OVER, .scope = "critical,fullname:URI:" AT}, {GOOD}, false},
+		{{OVER}, {GOOD, .scope = "critical,fullname:URI:" AT}, true},
+	};
+#undef OVER
+#undef GOOD
+	struct party issuer = make("issuer", 1, NULL, AUTHORITY);
+	struct revocations_sum sum;
+	char problem[300], *data;
+	BIO *pem = BIO_new(BIO_s_mem());
+	long length;
+
+	PEM_write_bio_X509(pem, issuer.certificate);
+	length = BIO_get_mem_data(pem, &data);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		BIO *text = BIO_new(BIO_s_mem());
+		struct told told = {0};
+		struct revocations *r;
+		put(text, &issuer, &rows[i].first);
+		put(text, &issuer, &rows[i].second);
+		r = read(text, problem, sizeof(problem));
+		CHECK_STR(problem, "");
+		revocations_sum(r, &sum);
+		CHECK_EQ(sum.ends, now + (rows[i].over ? -24 : 24) * 3600);
+		CHECK_EQ(revocations_authorities(r, data, (size_t)length, now, note, &told), 0);
+		CHECK_EQ(told.states[0], rows[i].over ? REVOCATIONS_OUT_OF_DATE : REVOCATIONS_GOOD);
+		if (check_failures > 0)
+			fprintf(stderr, "row %zu\n", i);
+		revocations_free(r);
+	}
+	BIO_free(pem);
+	forget(&issuer);
+}
+
+/* An authority that has changed its key: the list of the one does not renew that of the other. */
+static void test_keys(void)
+{
+	struct party before = make("issuer", 1, NULL, AUTHORITY), after = make("issuer", 2, NULL, AUTHORITY),
+		     alice = make("alice", 42, &before, "");
+	static const struct making over = {.from_h = -48, .until_h = -24, .serials = {7}, .reason = -1},
+				   good = {.from_h = -1, .until_h = 24, .serials = {7}, .reason = -1};
+	BIO *text = BIO_new(BIO_s_mem()), *pem = BIO_new(BIO_s_mem());
+	char problem[300], say[REVOCATIONS_SAY], *data;
+	struct told told = {0};
+	struct revocations_sum sum;
+	struct revocations *r;
+	long length;
+
+	put(text, &before, &over);
+	put(text, &after, &good);
+	PEM_write_bio_X509(pem, before.certificate);
+	PEM_write_bio_X509(pem, after.certificate);
+	length = BIO_get_mem_data(pem, &data);
+	r = read(text, problem, sizeof(problem));
+	CHECK_EQ(revocations_look(r, der(&alice), der(&before), now, say), REVOCATIONS_OUT_OF_DATE);
+	revocations_sum(r, &sum);
+	CHECK_EQ(sum.ends, now - 24 * 3600);
+	CHECK_EQ(revocations_authorities(r, data, (size_t)length, now, note, &told), 0);
+	CHECK_EQ(told.states[0], REVOCATIONS_OUT_OF_DATE);
+	CHECK_EQ(told.states[1], REVOCATIONS_GOOD);
+	revocations_free(r);
+	BIO_free(pem);
+	forget(&before);
+	forget(&after);
+	forget(&alice);
+}
+
 int main(void)
 {
 	now = time(NULL);
@@ -541,5 +650,7 @@ int main(void)
 	RUN(test_der);
 	RUN(test_serials);
 	RUN(test_authorities);
+	RUN(test_outlived);
+	RUN(test_keys);
 	return check_end();
 }
