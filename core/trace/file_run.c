@@ -18,8 +18,10 @@ const char *const file_statement_texts[STATEMENTS] = {
 	[FIND_MESSAGE] = "SELECT id, kind FROM message WHERE n = ?1",
 	[FILL_MESSAGE] = "UPDATE message SET kind=?3, client=?4, device=?5, user=?6, peer=?7, listener=?8, sender=?9,"
 			 " recipients=?10, octets=?11, message_id=?12, destination=?13 WHERE n=?1",
+	/* That he is queued takes nothing back: what a lane of another shard says may be read before it. */
 	[ADD_RECIPIENT] = "INSERT INTO recipient VALUES(?1,?2,?3,?4,?5) ON CONFLICT DO UPDATE SET"
-			  " destination=coalesce(excluded.destination, destination), result=excluded.result",
+			  " destination=coalesce(excluded.destination, destination),"
+			  " result=CASE excluded.result WHEN 0 THEN result ELSE excluded.result END",
 	[ADD_STEP] = "INSERT OR IGNORE INTO step VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
 	[ADD_KEY] = "INSERT OR IGNORE INTO key VALUES(?1,?2,?3)",
 	[FIND_NAME] = "SELECT id FROM name WHERE text=?1",

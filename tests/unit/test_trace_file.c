@@ -209,6 +209,22 @@ static void test_facts_in_any_order(void)
 	CHECK_EQ(FOUND(.recipient = "a@x"), 3);
 }
 
+/* The shard that has the lane and the one that took the message are read one after the other, whichever comes first. */
+static void test_an_outcome_before_its_message(void)
+{
+	for (unsigned apart = 0; apart < 2; apart++) {
+		begin();
+		attempt(NOW_MS, 1, 100, "a@x", "delivered");
+		if (apart)
+			CHECK_EQ(trace_file_commit(file), TRACE_OK);
+		accept(NOW_MS, 1, "apps", "s@x", "a@x");
+		CHECK_EQ(trace_file_commit(file), TRACE_OK);
+		CHECK_EQ(FOUND(.recipient = "a@x", .result = ROW_DELIVERED), 1);
+		CHECK_EQ(FOUND(.recipient = "a@x", .result = ROW_QUEUED, .limit = 10), 0);
+		CHECK_EQ(FOUND(.client = "apps"), 1);
+	}
+}
+
 /* What is in the file, as text: the same whenever it was committed. */
 static char *content(void)
 {
@@ -585,6 +601,7 @@ int main(void)
 	RUN(test_found_by_several_keys);
 	RUN(test_found_by_a_second_destination);
 	RUN(test_facts_in_any_order);
+	RUN(test_an_outcome_before_its_message);
 	RUN(test_whenever_it_is_committed);
 	RUN(test_more_than_is_held);
 	RUN(test_an_attempt_behind_its_message);
