@@ -34,8 +34,12 @@ class WebhookPlace:
             protocol_version = 'HTTP/1.1'
 
             def do_POST(self):  # noqa: N802
-                body = self.rfile.read(int(self.headers['Content-Length']))
-                place.take(self, body)
+                length = int(self.headers['Content-Length'])
+                body = self.rfile.read(length)
+                if len(body) == length:
+                    place.take(self, body)
+                else:  # who sends it was killed in the middle
+                    self.close_connection = True
 
             def log_message(self, *_):
                 pass
