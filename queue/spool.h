@@ -138,13 +138,13 @@ struct spool_item *spool_find(const struct spool *spool, const struct spool_id *
 /* Calls fn for every item that is known, in no order; fn may end its own. */
 typedef void spool_item_fn(void *context, struct spool_item *item);
 void spool_items(struct spool *spool, spool_item_fn *fn, void *context);
-/* The same a few at a time, from place 0 on: the next place; 0: all have been. What comes or goes between two calls may
- * be left out, or come twice; fn may end none. */
+/* The same a few at a time, from place 0 on: the next place; 0: all have been. Where others come or go between two
+ * calls one may be left out, or come twice; fn may end none. */
 uint32_t spool_items_of(struct spool *spool, uint32_t place, spool_item_fn *fn, void *context);
 /* The same in an order that stays, whatever comes or goes: behind `cursor` (0: the beginning) the next items, which
  * are one but for a few that share a place, or with `many` a bucket of them; or none. Returns the cursor behind them;
  * 0: all have been. Each item that is known all the time comes exactly once, and what comes or goes meanwhile once at
- * most. fn may end them. A cursor that was never returned is no error, and leaves some out. */
+ * most. fn may end its own. A cursor that was never returned is no error, and leaves some out. */
 uint64_t spool_items_from(struct spool *spool, uint64_t cursor, bool many, spool_item_fn *fn, void *context);
 /* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On
  * success *item describes the copy, with new parts, the old array is freed; call spool_import_commit() before

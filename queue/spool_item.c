@@ -1,9 +1,10 @@
 /*
  * queue/spool_item.c - the items that are known, by id.
  *
- * Compaction reads a segment from its beginning and asks of each record whom it belongs to; nothing else asks. Linear
- * hashing: with each item that comes or goes at most one bucket is split or joined, so that no append waits for a
- * million others to move. A bucket for each item, 8 octets, and one pointer in the item.
+ * Compaction reads a segment from its beginning and asks of each record whom it belongs to; who looks at the queue, or
+ * steers it, goes through all of them, some at a time. Linear hashing: with each item that comes or goes at most one
+ * bucket is split or joined, so that no append waits for a million others to move. A bucket for each item, 8 octets,
+ * and one pointer in the item.
  */
 #include <assert.h>
 #include <stdlib.h>

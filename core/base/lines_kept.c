@@ -126,6 +126,9 @@ static int open_file(struct file *f, const char *path)
 		return -EPERM;
 	if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	/* Who had it may have emptied it meanwhile. */
+	if (fstat(f->fd, &status) < 0)
+		return -errno;
 	f->length = (size_t)status.st_size;
 	return 0;
 }

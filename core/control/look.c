@@ -22,8 +22,10 @@ const unsigned look_ages_s[LOOK_AGES - 1] = {300, 900, 3600, 4 * 3600, 12 * 3600
 enum {
 	READINGS_SPARE = 4,
 	NO_DESTINATION = -2,
-	ROW_OCTETS = 1024, /* of envelope and state, as a rule */
-	BUCKET_MOST = 64,  /* items that a bucket does not have */
+	/* Of envelope and state, hardly ever more: what has no room is the shard's memory, and who gives it back may
+	 * have to wait for a processor while he holds what the shard needs for its own. */
+	ROW_OCTETS = 4096,
+	BUCKET_MOST = 64, /* items that a bucket does not have */
 };
 enum what { WHAT_ENVELOPE, WHAT_STATE, WHAT_HEADER };
 
