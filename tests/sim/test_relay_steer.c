@@ -286,6 +286,17 @@ static void step(struct rig *rig)
 	}
 }
 
+/* All is as it is to be, and what was done to get there is said. */
+static void end_acts(struct rig *rig)
+{
+	forget_acts(rig);
+	rig_finish(rig, 2);
+	if (rig_log)
+		fprintf(stderr, "held %u, released %u, tried %u, deleted %u\n", done_of[STEER_HOLD],
+			done_of[STEER_RELEASE], done_of[STEER_RETRY], done_of[STEER_DELETE]);
+	rig_close(rig);
+}
+
 /* All that he holds he lets go, so that it can be seen what became of it. */
 static void let_all_go(struct rig *rig)
 {
@@ -348,12 +359,7 @@ void scenario_steer(uint64_t seed)
 		resume_all(&rig);
 		let_all_go(&rig);
 	}
-	forget_acts(&rig);
-	rig_finish(&rig, 2);
-	if (rig_log)
-		fprintf(stderr, "held %u, released %u, tried %u, deleted %u\n", done_of[STEER_HOLD],
-			done_of[STEER_RELEASE], done_of[STEER_RETRY], done_of[STEER_DELETE]);
-	rig_close(&rig);
+	end_acts(&rig);
 }
 
 /* ---- many ------------------------------------------------------------------------------------------------------- */
@@ -743,10 +749,5 @@ void scenario_moved(uint64_t seed)
 	(void)rig_run(&rig, NULL, 900 * CLOCK_NS_PER_S);
 	if (rig.alive && !rig_broken(&rig))
 		let_all_go(&rig);
-	forget_acts(&rig);
-	rig_finish(&rig, 2);
-	if (rig_log)
-		fprintf(stderr, "held %u, released %u, tried %u, deleted %u\n", done_of[STEER_HOLD],
-			done_of[STEER_RELEASE], done_of[STEER_RETRY], done_of[STEER_DELETE]);
-	rig_close(&rig);
+	end_acts(&rig);
 }
