@@ -71,8 +71,8 @@ static void id_octets(struct message_id id, uint8_t out[16])
 	}
 }
 
-/* A row is there: is it this one's? `stub`: it says nothing yet but the number. */
-static bool is_row(struct rows *r, int64_t n, const uint8_t id[16], bool *there, bool *stub)
+/* A row is there: is it this one's? `bare`: it says nothing yet but the number. */
+static bool is_row(struct rows *r, int64_t n, const uint8_t id[16], bool *there, bool *bare)
 {
 	sqlite3_stmt *s = file_statement(r->file, FIND_MESSAGE);
 	bool same = false;
@@ -84,7 +84,7 @@ static bool is_row(struct rows *r, int64_t n, const uint8_t id[16], bool *there,
 	if (*there) {
 		const void *octets = sqlite3_column_blob(s, 0);
 		same = octets && sqlite3_column_bytes(s, 0) == 16 && memcmp(octets, id, 16) == 0;
-		*stub = sqlite3_column_int(s, 1) == FACT_OTHER;
+		*bare = sqlite3_column_int(s, 1) == FACT_OTHER;
 	}
 	r->status = file_failed(r->file, code);
 	(void)sqlite3_reset(s);
@@ -156,11 +156,11 @@ static bool is_new_row(struct rows *r, const uint8_t id[16], enum fact_kind kind
 /* A row that is there, whole or only its number, is of this message; it is filled where it can be. */
 static bool is_own_row(struct rows *r, const uint8_t id[16], enum fact_kind kind)
 {
-	bool there, stub = false;
+	bool there, bare = false;
 
-	if (!is_row(r, r->n, id, &there, &stub))
+	if (!is_row(r, r->n, id, &there, &bare))
 		return r->status == TRACE_OK && !there && is_new_row(r, id, kind);
-	if (stub && kind != FACT_OTHER) {
+	if (bare && kind != FACT_OTHER) {
 		message_row(r, FILL_MESSAGE, NULL, kind);
 		who(r);
 	}
