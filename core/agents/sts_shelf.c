@@ -14,19 +14,10 @@
 
 #include "core/agents/sts.h"
 #include "core/base/durable.h"
+#include "core/base/text_mark.h"
 #include "core/config/text_file.h"
 
 #define FIRST_LINE "postrider MTA-STS policy 1\n"
-
-/* FNV-1a: files of different authorities are different ones. */
-static uint64_t mark_of(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	while (*text)
-		hash = (hash ^ (uint8_t)*text++) * UINT64_C(0x100000001b3);
-	return hash;
-}
 
 bool sts_shelf_name(const char *domain, const char *ca_file, char name[STS_SHELF_NAME])
 {
@@ -44,7 +35,7 @@ bool sts_shelf_name(const char *domain, const char *ca_file, char name[STS_SHELF
 	}
 	name[n] = '\0';
 	if (ca_file)
-		snprintf(name + n, STS_SHELF_NAME - n, "+%016" PRIx64, mark_of(ca_file));
+		snprintf(name + n, STS_SHELF_NAME - n, "+%016" PRIx64, text_mark(ca_file));
 	return n > 0;
 }
 

@@ -19,6 +19,7 @@
 #include "core/base/line_ring.h"
 #include "core/base/log.h"
 #include "core/base/log_private.h"
+#include "core/base/text_mark.h"
 
 #define TMPFS 0x01021994
 /* Another one whenever the header, struct log or struct line_ring changes. */
@@ -90,15 +91,6 @@ static bool is_power(uint64_t size)
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
-
-static uint64_t hash(const char *text)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		h = (h ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return h;
-}
 
 static const char *directory_of(const struct lines_kept_plan *plan, char out[PATH_MAX])
 {
@@ -362,7 +354,7 @@ static int look_at_all(struct lines_kept *kept, const char *directory, const cha
 
 	*why = -EMFILE;
 	for (unsigned i = 0; i < LINES_KEPT_FILES && r != -EBUSY; i++) {
-		snprintf(at, sizeof(at), "%s/postrider-%016llx-%u", directory, (unsigned long long)hash(of), i);
+		snprintf(at, sizeof(at), "%s/postrider-%016llx-%u", directory, (unsigned long long)text_mark(of), i);
 		r = look_at(kept, at, of);
 		if (r < 0 && *why == -EMFILE) {
 			*why = r;
